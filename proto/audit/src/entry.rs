@@ -1,0 +1,216 @@
+//! What one record says.
+
+use crate::Judged;
+use hoop_model::{ContentHash, Effect, ResourceName, TraceId, Uid, UnixSeconds};
+use std::fmt;
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+/// Numbers the commands of one session, from 1, in the order they were submitted; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(NonZeroU64);
+
+impl CommandId {
+    /// The first command of a session.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// Returns the id of the next command. It stays at 2^64 − 1, which no session lives to see.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// Reads the number form; zero is no command.
+    #[must_use]
+    pub fn from_number(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// Returns the number form.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for CommandId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What one record says, by kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A session was opened.
+    Opened(Opening),
+    /// A session was asked for and refused; the only record of its session.
+    NotOpened(Opening),
+    /// A command was judged. Written before its first byte is forwarded, and whether or not one is.
+    Verdict(CommandVerdict),
+    /// The first byte of a command went to the backend.
+    Forwarded(CommandId),
+    /// The backend's answer to a command ended.
+    Response(Response),
+    /// A session ended.
+    Closed(CloseReason),
+}
+
+impl Entry {
+    /// Returns the kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Opened(_) => Kind::Opened,
+            Self::NotOpened(_) => Kind::NotOpened,
+            Self::Verdict(_) => Kind::Verdict,
+            Self::Forwarded(_) => Kind::Forwarded,
+            Self::Response(_) => Kind::Response,
+            Self::Closed(_) => Kind::Closed,
+        }
+    }
+
+    /// Returns the command it is about, if it is about one.
+    #[must_use]
+    pub const fn command(&self) -> Option<CommandId> {
+        match self {
+            Self::Verdict(verdict) => Some(verdict.command),
+            Self::Forwarded(command) => Some(*command),
+            Self::Response(response) => Some(response.command),
+            Self::Opened(_) | Self::NotOpened(_) | Self::Closed(_) => None,
+        }
+    }
+}
+
+/// An object by its uid, which is never reused, and by the name it had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What it is.
+    pub uid: Uid,
+    /// What it was called.
+    pub name: ResourceName,
+}
+
+/// Who wanted to use what, and whether it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The identity that the token matched.
+    pub identity: Named,
+    /// The connection it wants to use.
+    pub connection: Named,
+    /// The run that the token names.
+    pub run: Box<str>,
+    /// The token's issuer, as the token spells it.
+    pub issuer: Box<str>,
+    /// The token's `exp`.
+    pub token_expires: UnixSeconds,
+    /// The trace it belongs to.
+    pub trace: Option<TraceId>,
+    /// What `connect` got.
+    pub judged: Judged,
+}
+
+/// A command and its verdict, in one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandVerdict {
+    /// The command.
+    pub command: CommandId,
+    /// One line that names it to people, without values that could be sensitive.
+    pub summary: Box<str>,
+    /// Every effect it would have.
+    pub effects: Vec<Effect>,
+    /// Its keyed digest; `None` where the body is not read before forwarding.
+    pub digest: Option<ContentHash>,
+    /// The trace it belongs to.
+    pub trace: Option<TraceId>,
+    /// What it got.
+    pub judged: Judged,
+}
+
+/// What the backend answered, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The command it answers.
+    pub command: CommandId,
+    /// The protocol's status, as sent to the caller.
+    pub status: u32,
+    /// Bytes of the command that went to the backend.
+    pub bytes_in: u64,
+    /// Bytes of the answer that went to the caller.
+    pub bytes_out: u64,
+    /// From the first byte up to the last byte down; recorded in microseconds.
+    pub duration: Duration,
+}
+
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// Every one, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// Returns its number in records, which never changes meaning.
+            #[must_use]
+            pub const fn number(self) -> u32 {
+                match self { $(Self::$variant => $number,)* }
+            }
+
+            /// Reads the number form; `None` for a number that names none.
+            #[must_use]
+            pub const fn from_number(number: u32) -> Option<Self> {
+                match number { $($number => Some(Self::$variant),)* _ => None }
+            }
+
+            /// Returns its one word for people.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+numbered! {
+    /// The kind of a record.
+    Kind {
+        /// [`Entry::Opened`].
+        Opened = 1 "opened",
+        /// [`Entry::NotOpened`].
+        NotOpened = 2 "not_opened",
+        /// [`Entry::Verdict`].
+        Verdict = 3 "verdict",
+        /// [`Entry::Forwarded`].
+        Forwarded = 4 "forwarded",
+        /// [`Entry::Response`].
+        Response = 5 "response",
+        /// [`Entry::Closed`].
+        Closed = 6 "closed",
+    }
+}
+
+numbered! {
+    /// Why a session ended.
+    CloseReason {
+        /// The caller ended it.
+        Finished = 1 "finished",
+        /// It was not used for too long.
+        Idle = 2 "idle",
+        /// Its token, and the grace after it, ran out.
+        Expired = 3 "expired",
+        /// Its identity was revoked, suspended or changed.
+        Revoked = 4 "revoked",
+        /// The gateway stops.
+        Draining = 5 "draining",
+        /// It is not known how it ended: the process died.
+        Unknown = 6 "unknown",
+    }
+}

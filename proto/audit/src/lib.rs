@@ -1,0 +1,59 @@
+//! What an evidence record is, how records chain, and how anyone verifies a chain.
+//!
+//! Here live the record ([`Entry`]), the chain that turns entries into frames ([`Chain`]), the proof that a frame was
+//! written ([`Receipt`]), and the verification of one chain file ([`verify_chain`]). Nothing here writes a file, reads
+//! a clock or draws the salt: the shell hands them in. Nothing here decides anything.
+//!
+//! ```text
+//!   Entry ──append──▶ Frame ──write(2) by the shell──▶ written ──▶ Receipt      (opens the gate, hoop-gate)
+//!                       │
+//!                       ▼ bytes
+//!   chain file: frame, frame, frame …  ──records──▶ Record                      (for display)
+//!                                      ──verify_chain──▶ ChainSummary | Broken  (for proof)
+//! ```
+//!
+//! # One frame, byte by byte
+//!
+//! Integers of the frame are little-endian; header and payload are protobuf (proto3, fields in the order listed).
+//!
+//! ```text
+//!   offset      bytes   what
+//!   0           4       u32 T: how many bytes follow in this frame, at most MAX_FRAME_BYTES
+//!   4           4       u32 H: how many bytes the header has
+//!   8           H       header: 1 format=1  2 node  3 incarnation(16)  4 shard  5 sequence(from 1)
+//!                               6 previous(32)  7 time ms  8 session(16)  9 kind  10 payload hash(32)
+//!   8+H         32      salt
+//!   40+H        T-36-H  payload: the protobuf message of the kind
+//! ```
+//!
+//! ```text
+//!   payload hash = SHA-256(salt ‖ payload)
+//!   hash(n)      = SHA-256("hoop-chain-v1" ‖ header(n))
+//!   previous(1)  = 32 zero bytes          previous(n+1) = hash(n)
+//! ```
+//!
+//! There is one chain per (node, incarnation, shard). Because the chain covers headers only, a payload can be erased
+//! together with its salt and every hash still holds; because every header names its sequence and what came before,
+//! a chain can be cut into files at any record, and `hash(n)` serves as the leaf of a tree over them.
+//!
+//! # What a file alone cannot prove
+//!
+//! Whoever can write the file can drop its end, rewrite its last record, or make up another chain. That is found only
+//! against a [`Head`] that was kept elsewhere: hand it to [`verify_chain`] as [`Expected::head`].
+
+mod chain;
+mod codec;
+mod entry;
+mod judged;
+mod record;
+mod verify;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Chain, Frame, Head, Receipt, Unrecordable};
+pub use entry::{CloseReason, CommandId, CommandVerdict, Entry, Kind, Named, Opening, Response};
+pub use judged::{Judged, Outcome, Release};
+pub use record::{Broken, MAX_FRAME_BYTES, Record, Records, What, records};
+pub use verify::{ChainSummary, Expected, SessionSummary, verify_chain};

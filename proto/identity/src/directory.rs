@@ -1,0 +1,163 @@
+//! The directory: which Identity the claims of a token stand for.
+
+use crate::claims::Claims;
+use hoop_model::spec::{ClaimCondition, Identity};
+use hoop_model::{Code, Object, ResourceName, Spec, Uid, UnixSeconds};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every Identity, by issuer, sorted by name.
+#[derive(Debug, Clone, Default)]
+pub struct Directory {
+    by_issuer: BTreeMap<ResourceName, Vec<Entry>>,
+}
+
+#[derive(Debug, Clone)]
+struct Entry {
+    conditions: Vec<(Box<str>, ClaimCondition)>,
+    resolved: Arc<Resolved>,
+}
+
+/// An Identity that a token stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Its name.
+    pub name: ResourceName,
+    /// Its uid.
+    pub uid: Uid,
+    /// The issuer whose tokens stand for it.
+    pub issuer: ResourceName,
+    /// The groups it is in, sorted, each once.
+    pub groups: Vec<ResourceName>,
+    /// The environment it belongs to.
+    pub environment: Option<ResourceName>,
+    /// The person or team accountable for it.
+    pub owner: Box<str>,
+    /// The claim that names the run.
+    pub run_claim: Box<str>,
+    /// When it ceases to exist.
+    pub expires: Option<UnixSeconds>,
+    suspended: bool,
+}
+
+/// Says why claims stand for no usable Identity.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// No Identity of the issuer matches.
+    #[error("no identity matches the token")]
+    None,
+    /// More than one matches, so none is meant.
+    #[error("several identities match the token, among them `{first}` and `{second}`")]
+    Ambiguous {
+        /// The first by name.
+        first: ResourceName,
+        /// The second by name.
+        second: ResourceName,
+    },
+    /// The one that matches is barred.
+    #[error("the identity `{0}` is suspended")]
+    Suspended(ResourceName),
+    /// The one that matches is over.
+    #[error("the identity `{0}` has expired")]
+    Expired(ResourceName),
+    /// The token does not say which run it belongs to.
+    #[error("the token has no claim that names the run of identity `{0}`")]
+    RunMissing(ResourceName),
+}
+
+impl IdentityError {
+    /// Returns the refusal's code. A token that names no run falls short of what the Identity asks of it, as one that
+    /// matches none.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::None | Self::RunMissing(_) => Code::IdentityNone,
+            Self::Ambiguous { .. } => Code::IdentityAmbiguous,
+            Self::Suspended(_) => Code::IdentitySuspended,
+            Self::Expired(_) => Code::IdentityExpired,
+        }
+    }
+}
+
+impl Directory {
+    /// Collects the Identity objects; other kinds are passed over.
+    #[must_use]
+    pub fn compile<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Self {
+        let mut by_issuer = BTreeMap::<ResourceName, Vec<Entry>>::new();
+        for object in objects {
+            if let Spec::Identity(identity) = &object.spec {
+                let entry = Entry::of(object, identity);
+                by_issuer.entry(identity.issuer.clone()).or_default().push(entry);
+            }
+        }
+        for entries in by_issuer.values_mut() {
+            entries.sort_by(|a, b| a.resolved.name.cmp(&b.resolved.name));
+        }
+        Self { by_issuer }
+    }
+
+    /// Finds the one Identity of the issuer that the claims match. A suspended or expired one still counts as a match:
+    /// barring an Identity must not make its tokens stand for another.
+    ///
+    /// # Errors
+    /// [`IdentityError`], a different one for none, several, suspended and expired.
+    pub fn resolve(
+        &self,
+        issuer: &ResourceName,
+        claims: &Claims,
+        now: UnixSeconds,
+    ) -> Result<&Arc<Resolved>, IdentityError> {
+        let entries = self.by_issuer.get(issuer).ok_or(IdentityError::None)?;
+        let mut matching = entries.iter().filter(|entry| entry.matches(claims)).map(|entry| &entry.resolved);
+        let found = match (matching.next(), matching.next()) {
+            (Some(found), None) => found,
+            (None, _) => return Err(IdentityError::None),
+            (Some(first), Some(second)) => {
+                return Err(IdentityError::Ambiguous { first: first.name.clone(), second: second.name.clone() });
+            }
+        };
+        if found.suspended {
+            return Err(IdentityError::Suspended(found.name.clone()));
+        }
+        if found.expires.is_some_and(|at| now >= at) {
+            return Err(IdentityError::Expired(found.name.clone()));
+        }
+        Ok(found)
+    }
+}
+
+impl Entry {
+    fn of(object: &Object, identity: &Identity) -> Self {
+        let mut groups = identity.groups.clone();
+        groups.sort();
+        groups.dedup();
+        let resolved = Resolved {
+            name: object.metadata.name.clone(),
+            uid: object.metadata.uid,
+            issuer: identity.issuer.clone(),
+            groups,
+            environment: identity.environment.clone(),
+            owner: identity.owner.as_str().into(),
+            run_claim: identity.run.as_str().into(),
+            expires: identity.expires.map(UnixSeconds),
+            suspended: identity.suspended,
+        };
+        let conditions = identity.claims.iter().map(|(name, is)| (name.as_str().into(), is.clone())).collect();
+        Self { conditions, resolved: Arc::new(resolved) }
+    }
+
+    /// Every condition holds, and there is one: an Identity without conditions matches nothing, not everything.
+    fn matches(&self, claims: &Claims) -> bool {
+        !self.conditions.is_empty() && self.conditions.iter().all(|(name, condition)| claims.meets(name, condition))
+    }
+}
+
+impl Resolved {
+    /// Returns the run that the claims name.
+    ///
+    /// # Errors
+    /// [`IdentityError::RunMissing`] if the claim is absent, empty, or neither a text nor an integer.
+    pub fn run(&self, claims: &Claims) -> Result<Box<str>, IdentityError> {
+        claims.run(&self.run_claim).ok_or_else(|| IdentityError::RunMissing(self.name.clone()))
+    }
+}

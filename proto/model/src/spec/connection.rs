@@ -1,0 +1,79 @@
+//! Connection: one backend behind the gateway.
+
+use super::{InvalidSpec, Origin, Scheme, require};
+use crate::ResourceName;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Labels of a node, or the labels a connection asks of nodes.
+pub type Labels = BTreeMap<String, String>;
+
+/// The protocol a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http,
+}
+
+/// How durable a record is before its command is forwarded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Recording {
+    /// Written to the operating system: survives the death of the process.
+    #[default]
+    Standard,
+}
+
+/// One backend behind the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Connection {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// Where the backend is.
+    pub upstream: Origin,
+    /// PEM certificates the backend is verified against, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream_ca: Option<String>,
+    /// The environment the backend belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<ResourceName>,
+    /// How durable its records are.
+    #[serde(default)]
+    pub recording: Recording,
+    /// How long a session may outlive its token.
+    #[serde(default, with = "crate::span::written")]
+    pub session_grace: Duration,
+    /// How long the backend may take until its response head is there.
+    #[serde(default = "default_response_timeout", with = "crate::span::written")]
+    pub response_timeout: Duration,
+    /// Which nodes serve it: those that have all of these labels.
+    #[serde(default)]
+    pub nodes: Labels,
+}
+
+const fn default_response_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
+impl Connection {
+    /// Checks what the types cannot say.
+    ///
+    /// # Errors
+    /// [`InvalidSpec`] for the first field that is wrong.
+    pub fn check(&self) -> Result<(), InvalidSpec> {
+        require(self.session_grace <= Duration::from_secs(3600), "sessionGrace", "must be at most 1h")?;
+        let timeout = Duration::from_millis(100)..=Duration::from_secs(3600);
+        require(timeout.contains(&self.response_timeout), "responseTimeout", "must be 100ms to 1h")?;
+        let ca_fits = self.upstream_ca.is_none() || self.upstream.scheme == Scheme::Https;
+        require(ca_fits, "upstreamCa", "needs an `https://` upstream")?;
+        require(self.nodes.len() <= 16, "nodes", "must be at most 16 labels")
+    }
+
+    /// Returns whether a node with these labels serves it.
+    #[must_use]
+    pub fn is_placed_on(&self, labels: &Labels) -> bool {
+        self.nodes.iter().all(|(key, value)| labels.get(key) == Some(value))
+    }
+}

@@ -1,0 +1,42 @@
+//! Specs: what an administrator writes, one file per kind. Unknown keys are errors, and every value is parsed here once.
+
+mod connection;
+mod identity;
+mod issuer;
+mod origin;
+mod policy;
+
+pub use connection::{Connection, Labels, Protocol, Recording};
+pub use identity::{ClaimCondition, ContainsText, Identity, IntegerIs};
+pub use issuer::{Algorithm, Audience, Issuer, KeySource, MAX_TOKEN_LIFETIME};
+pub use origin::{InvalidOrigin, Origin, Scheme};
+pub use policy::{MAX_POLICY_BYTES, Policy};
+
+/// Says that a spec contradicts itself or leaves a bound, in the administrator's words.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {problem}")]
+pub struct InvalidSpec {
+    /// The field as written, dotted.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+impl crate::Spec {
+    /// Checks what the types cannot say. Everything that stores or applies a spec calls this first.
+    ///
+    /// # Errors
+    /// [`InvalidSpec`] for the first field that is wrong.
+    pub fn check(&self) -> Result<(), InvalidSpec> {
+        match self {
+            Self::Issuer(issuer) => issuer.check(),
+            Self::Identity(identity) => identity.check(),
+            Self::Connection(connection) => connection.check(),
+            Self::Policy(policy) => policy.check(),
+        }
+    }
+}
+
+fn require(holds: bool, field: &'static str, problem: &'static str) -> Result<(), InvalidSpec> {
+    if holds { Ok(()) } else { Err(InvalidSpec { field, problem }) }
+}

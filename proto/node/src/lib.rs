@@ -1,0 +1,26 @@
+//! What every binary needs to stand up: telemetry, node certificates, configuration files, key files.
+//!
+//! Here live the few things that touch the process or the host: its clocks, its random bits, its files, its log, and the
+//! keys and certificates by which nodes know each other. No sockets, no async, no message of the contract and no
+//! decision about a caller's command: those belong to hoop-rpc, to the planes and to the pure crates.
+//!
+//! ```text
+//!   main ─▶ config    one TOML file ─▶ typed value, or line and column
+//!        ─▶ telemetry stderr, one event per line whatever a user's text holds
+//!        ─▶ crypto    the one TLS provider
+//!   shells ─▶ clock, random                 `now` and ids, for the pure crates
+//!          ─▶ pki     ClusterCa ─signs─▶ NodeKey's request ─▶ certificate ─▶ PeerIdentity
+//!          ─▶ seal    SealKey: secrets at rest, bound to what they belong to
+//!          ─▶ files   durable replacement of small files
+//! ```
+
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod files;
+pub mod pki;
+mod random;
+pub mod seal;
+pub mod telemetry;
+
+pub use random::random;

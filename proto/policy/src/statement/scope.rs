@@ -1,0 +1,88 @@
+//! What a statement's scope admits: the part of it that does not depend on the request's content.
+//!
+//! INVARIANT: a scope that does not admit a request belongs to a statement that is neither satisfied by it nor fails on
+//! it, for Cedar evaluates `scope && conditions` from left to right. So leaving such statements out changes nothing.
+
+use crate::vocabulary::{CONNECT, Lineage};
+use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+
+/// What a statement's scope admits.
+pub(crate) struct Scope {
+    principal: Bound,
+    action: ActionConstraint,
+    resource: Bound,
+}
+
+enum Bound {
+    Any,
+    Is(EntityTypeName),
+    Exactly(EntityUid),
+    Within(EntityUid),
+    IsWithin(EntityTypeName, EntityUid),
+}
+
+impl Scope {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        let principal = match policy.principal_constraint() {
+            PrincipalConstraint::Any => Bound::Any,
+            PrincipalConstraint::In(uid) => Bound::Within(uid),
+            PrincipalConstraint::Eq(uid) => Bound::Exactly(uid),
+            PrincipalConstraint::Is(of) => Bound::Is(of),
+            PrincipalConstraint::IsIn(of, uid) => Bound::IsWithin(of, uid),
+        };
+        let resource = match policy.resource_constraint() {
+            ResourceConstraint::Any => Bound::Any,
+            ResourceConstraint::In(uid) => Bound::Within(uid),
+            ResourceConstraint::Eq(uid) => Bound::Exactly(uid),
+            ResourceConstraint::Is(of) => Bound::Is(of),
+            ResourceConstraint::IsIn(of, uid) => Bound::IsWithin(of, uid),
+        };
+        Self { principal, action: policy.action_constraint(), resource }
+    }
+
+    pub(crate) fn admits_principal(&self, principal: &Lineage) -> bool {
+        self.principal.admits(principal)
+    }
+
+    pub(crate) fn admits_resource(&self, resource: &Lineage) -> bool {
+        self.resource.admits(resource)
+    }
+
+    pub(crate) fn admits_action(&self, action: &Lineage) -> bool {
+        match &self.action {
+            ActionConstraint::Any => true,
+            ActionConstraint::In(uids) => uids.iter().any(|uid| action.contains(uid)),
+            ActionConstraint::Eq(uid) => action.first() == Some(uid),
+        }
+    }
+
+    /// Returns the entity that every admitted resource is or is in, if the scope names one.
+    pub(crate) const fn resource_anchor(&self) -> Option<&EntityUid> {
+        match &self.resource {
+            Bound::Any | Bound::Is(_) => None,
+            Bound::Exactly(uid) | Bound::Within(uid) | Bound::IsWithin(_, uid) => Some(uid),
+        }
+    }
+
+    /// Returns whether the action could be the one that opens a session, which is in no group.
+    pub(crate) fn could_be_connect(&self) -> bool {
+        match &self.action {
+            ActionConstraint::Any => true,
+            ActionConstraint::In(uids) => uids.iter().any(|uid| uid.id().unescaped() == CONNECT),
+            ActionConstraint::Eq(uid) => uid.id().unescaped() == CONNECT,
+        }
+    }
+}
+
+impl Bound {
+    fn admits(&self, lineage: &Lineage) -> bool {
+        let own = lineage.first();
+        match self {
+            Self::Any => true,
+            Self::Is(of) => own.is_some_and(|own| own.type_name() == of),
+            Self::Exactly(uid) => own == Some(uid),
+            Self::Within(uid) => lineage.contains(uid),
+            Self::IsWithin(of, uid) => own.is_some_and(|own| own.type_name() == of) && lineage.contains(uid),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What hoop-policy promises: tables for the vocabulary and the verdicts, laws against a slow obvious evaluator.
+
+#[cfg(test)]
+mod compile;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod verdicts;

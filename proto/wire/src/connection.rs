@@ -1,0 +1,61 @@
+//! Connections.
+
+use crate::error::{Malformed, parsed};
+use crate::v1;
+use hoop_model::ResourceName;
+use hoop_model::spec::{Connection, Origin, Protocol, Recording};
+use std::time::Duration;
+
+pub(crate) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl From<&Connection> for v1::Connection {
+    fn from(connection: &Connection) -> Self {
+        let protocol = match connection.protocol {
+            Protocol::Http => v1::connection::Protocol::Http,
+        };
+        let recording = match connection.recording {
+            Recording::Standard => v1::connection::Recording::Standard,
+        };
+        Self {
+            protocol: protocol.into(),
+            upstream: connection.upstream.to_string(),
+            upstream_ca: connection.upstream_ca.clone(),
+            environment: connection.environment.as_ref().map(ToString::to_string),
+            recording: recording.into(),
+            session_grace_ms: millis(connection.session_grace),
+            response_timeout_ms: millis(connection.response_timeout),
+            nodes: connection.nodes.clone(),
+        }
+    }
+}
+
+impl TryFrom<v1::Connection> for Connection {
+    type Error = Malformed;
+    fn try_from(connection: v1::Connection) -> Result<Self, Malformed> {
+        let protocol = match connection.protocol() {
+            v1::connection::Protocol::Http => Protocol::Http,
+            v1::connection::Protocol::Unspecified => {
+                return Err(Malformed { field: "protocol", problem: "is missing or unknown" });
+            }
+        };
+        let recording = match connection.recording() {
+            v1::connection::Recording::Standard => Recording::Standard,
+            v1::connection::Recording::Unspecified => {
+                return Err(Malformed { field: "recording", problem: "is missing or unknown" });
+            }
+        };
+        let environment = connection.environment.map(|e| parsed(ResourceName::parse(&e), "environment"));
+        Ok(Self {
+            protocol,
+            upstream: parsed(Origin::parse(&connection.upstream), "upstream")?,
+            upstream_ca: connection.upstream_ca,
+            environment: environment.transpose()?,
+            recording,
+            session_grace: Duration::from_millis(connection.session_grace_ms),
+            response_timeout: Duration::from_millis(connection.response_timeout_ms),
+            nodes: connection.nodes,
+        })
+    }
+}
