@@ -1,0 +1,91 @@
+//! Administration: what hoopctl asks.
+//!
+//! ```text
+//!   apply, delete ─▶ world: the objects as they would be ─▶ trust rules, policies ─▶ propose at that base
+//!   read, wait    ─▶ what there is, what the fleet has
+//!   join_token    ─▶ admit a node, once
+//! ```
+
+mod apply;
+mod delete;
+mod join_token;
+mod read;
+mod request;
+mod wait;
+mod world;
+
+use crate::authorise::require_administrator;
+use crate::cluster::Cluster;
+use hoop_wire::v1;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+/// How often a change is judged anew when the configuration moves under it.
+const ATTEMPTS: usize = 8;
+
+/// The Admin service.
+pub(crate) struct Admin {
+    cluster: Arc<Cluster>,
+}
+
+impl Admin {
+    /// Serves this cluster.
+    pub(crate) const fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster }
+    }
+}
+
+#[tonic::async_trait]
+impl v1::admin_server::Admin for Admin {
+    async fn apply(&self, request: Request<v1::ApplyRequest>) -> Result<Response<v1::ApplyResponse>, Status> {
+        require_administrator(&request)?;
+        apply::apply(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete(&self, request: Request<v1::DeleteRequest>) -> Result<Response<v1::DeleteResponse>, Status> {
+        require_administrator(&request)?;
+        delete::delete(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
+        require_administrator(&request)?;
+        read::get(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
+        require_administrator(&request)?;
+        read::list(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn create_join_token(
+        &self,
+        request: Request<v1::CreateJoinTokenRequest>,
+    ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
+        require_administrator(&request)?;
+        join_token::create(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn cluster_status(
+        &self,
+        request: Request<v1::ClusterStatusRequest>,
+    ) -> Result<Response<v1::ClusterStatusResponse>, Status> {
+        require_administrator(&request)?;
+        Ok(Response::new(read::cluster_status(&self.cluster)))
+    }
+
+    async fn fleet_status(
+        &self,
+        request: Request<v1::FleetStatusRequest>,
+    ) -> Result<Response<v1::FleetStatusResponse>, Status> {
+        require_administrator(&request)?;
+        read::fleet_status(&self.cluster).await.map(Response::new)
+    }
+
+    async fn wait_applied(
+        &self,
+        request: Request<v1::WaitAppliedRequest>,
+    ) -> Result<Response<v1::WaitAppliedResponse>, Status> {
+        require_administrator(&request)?;
+        wait::wait_applied(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+}

@@ -1,0 +1,81 @@
+//! The objects as they would be after a change, and whether they may be so.
+
+use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec, Uid};
+use hoop_state::{Reference, State};
+use hoop_wire::v1;
+use prost::Message;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Most bytes of all objects together, as they are sent to nodes: below the largest message (16 MiB), so that what is
+/// committed can reach every node whole.
+const MAX_WORLD_BYTES: usize = 15 << 20;
+
+/// The objects as they would be.
+pub(super) struct World {
+    objects: BTreeMap<(Kind, ResourceName), Arc<Object>>,
+}
+
+impl World {
+    /// Begins with what there is.
+    pub(super) fn of(state: &State) -> Self {
+        let keyed = |object: &Arc<Object>| ((object.spec.kind(), object.metadata.name.clone()), Arc::clone(object));
+        Self { objects: state.objects().map(keyed).collect() }
+    }
+
+    /// Creates or changes an object.
+    pub(super) fn put(&mut self, name: &ResourceName, spec: &Spec, uid: Uid) {
+        let place = (spec.kind(), name.clone());
+        let metadata = match self.objects.get(&place) {
+            Some(existing) => existing.metadata.clone(),
+            None => Metadata { name: name.clone(), uid, generation: 1, revision: Revision::default() },
+        };
+        self.objects.insert(place, Arc::new(Object { metadata, spec: spec.clone() }));
+    }
+
+    /// Deletes an object.
+    pub(super) fn remove(&mut self, target: &Reference) {
+        self.objects.remove(&(target.kind, target.name.clone()));
+    }
+
+    /// Judges the whole: trust rules, policies, size. Everything found, in the administrator's words; nothing found means
+    /// that it may be.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut issuers = Vec::new();
+        let mut identities = Vec::new();
+        for ((_, name), object) in &self.objects {
+            match &object.spec {
+                Spec::Issuer(issuer) => issuers.push((name, issuer)),
+                Spec::Identity(identity) => identities.push((name, identity)),
+                Spec::Connection(_) | Spec::Policy(_) => {}
+            }
+        }
+        let findings = hoop_identity::lint::trust_rules(issuers, identities);
+        let mut problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let objects: Vec<_> = self.objects.values().cloned().collect();
+        if let Err(errors) = hoop_policy::validate(&objects) {
+            problems.extend(errors.iter().map(ToString::to_string));
+        }
+        let bytes: usize = objects.iter().map(|object| v1::Object::from(&**object).encoded_len()).sum();
+        if bytes > MAX_WORLD_BYTES {
+            problems.push(format!("all objects together would be {bytes} bytes, and may be {MAX_WORLD_BYTES}"));
+        }
+        problems
+    }
+}
+
+/// Returns the objects that a spec's text names and that must exist for as long as it does. Groups, environments and
+/// actions are no objects; [`World::problems`] checks them.
+pub(super) fn references(name: &ResourceName, spec: &Spec) -> Result<BTreeSet<Reference>, Vec<String>> {
+    match spec {
+        Spec::Policy(policy) => hoop_policy::references(name, &policy.cedar)
+            .map(|named| named.iter().filter_map(object_named).collect())
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect()),
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) => Ok(BTreeSet::new()),
+    }
+}
+
+fn object_named(entity: &hoop_policy::Reference) -> Option<Reference> {
+    let kind = entity.entity_type.strip_prefix("Hoop::")?.parse().ok()?;
+    Some(Reference { kind, name: ResourceName::parse(&entity.id).ok()? })
+}

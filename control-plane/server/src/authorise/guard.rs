@@ -1,0 +1,108 @@
+//! The guard before every service: nothing passes that [`authorise`] did not allow.
+
+use super::{Caller, Denied, Shown, authorise};
+use crate::cluster::Cluster;
+use futures_util::future::{Either, Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tonic::body::Body;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Status};
+use tower_service::Service;
+
+/// Puts the guard before a service.
+#[derive(Clone)]
+pub(crate) struct GuardLayer {
+    cluster: Arc<Cluster>,
+}
+
+/// A service behind the guard.
+#[derive(Clone)]
+pub(crate) struct Guarded<S> {
+    cluster: Arc<Cluster>,
+    service: S,
+}
+
+impl GuardLayer {
+    /// Guards with this cluster's state.
+    pub(crate) const fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster }
+    }
+}
+
+impl<S> tower_layer::Layer<S> for GuardLayer {
+    type Service = Guarded<S>;
+    fn layer(&self, service: S) -> Guarded<S> {
+        Guarded { cluster: Arc::clone(&self.cluster), service }
+    }
+}
+
+impl<S> Service<http::Request<Body>> for Guarded<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Self::Response, S::Error>>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        match admit(&request, &self.cluster) {
+            Ok(caller) => {
+                request.extensions_mut().insert(caller);
+                Either::Left(self.service.call(request))
+            }
+            Err(denied) => {
+                tracing::info!(method = request.uri().path(), reason = %denied, "call denied");
+                Either::Right(ready(Ok(status(denied).into_http())))
+            }
+        }
+    }
+}
+
+fn admit(request: &http::Request<Body>, cluster: &Cluster) -> Result<Caller, Denied> {
+    let headers = MetadataMap::from_headers(request.headers().clone());
+    let connection = tonic::Request::from_parts(headers, request.extensions().clone(), ());
+    let certificate = hoop_rpc::authority::peer_certificate(&connection);
+    let shown =
+        Shown { path: request.uri().path(), certificate: certificate.as_deref(), bearer: bearer(request.headers()) };
+    authorise(&shown, &cluster.state())
+}
+
+/// Reads `authorization: Bearer TOKEN` (RFC 6750 §2.1). Two of them are none: which one counts is nobody's guess.
+fn bearer(headers: &http::HeaderMap) -> Result<&str, Denied> {
+    let mut values = headers.get_all(http::header::AUTHORIZATION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Err(Denied::NoToken),
+        (Some(value), None) => {
+            let text = value.to_str().map_err(|_| Denied::WrongToken)?;
+            text.strip_prefix("Bearer ").ok_or(Denied::WrongToken)
+        }
+        (Some(_), Some(_)) => Err(Denied::WrongToken),
+    }
+}
+
+fn status(denied: Denied) -> Status {
+    let code = match denied {
+        Denied::NoToken | Denied::WrongToken | Denied::NoCertificate => Code::Unauthenticated,
+        Denied::UnknownMethod | Denied::UnreadableCertificate | Denied::WrongRole | Denied::UnknownNode => {
+            Code::PermissionDenied
+        }
+    };
+    Status::new(code, denied.to_string())
+}
+
+/// Returns the attached node's name.
+pub(crate) fn attached_node<T>(request: &tonic::Request<T>) -> Result<hoop_model::ResourceName, Status> {
+    let node = request.extensions().get::<Caller>().and_then(Caller::node);
+    node.cloned().ok_or_else(|| status(Denied::NoCertificate))
+}
+
+/// Checks that the administrator calls.
+pub(crate) fn require_administrator<T>(request: &tonic::Request<T>) -> Result<(), Status> {
+    let caller = request.extensions().get::<Caller>();
+    if caller.is_some_and(Caller::is_administrator) { Ok(()) } else { Err(status(Denied::NoToken)) }
+}

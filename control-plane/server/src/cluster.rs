@@ -1,0 +1,104 @@
+//! What every service needs of the cluster: its state, its agreement, its time and its authority.
+
+use crate::fleet::Registry;
+use crate::fresh::Freshness;
+use crate::reply;
+use hoop_model::Revision;
+use hoop_node::clock::unix_now;
+use hoop_node::pki::ClusterCa;
+use hoop_raft::Replica;
+use hoop_state::{Change, IdempotencyKey, Reply, State};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tonic::Status;
+
+/// Whose name the administrator's requests carry: the scope of their idempotency keys.
+pub(crate) const ADMINISTRATOR: &str = "administrator";
+/// Whose name the control plane's own proposals carry.
+pub(crate) const CONTROL_PLANE: &str = "control-plane";
+
+/// One node's view of the cluster, shared by its services.
+pub(crate) struct Cluster {
+    replica: Replica,
+    freshness: Freshness,
+    fleet: Arc<Registry>,
+    ca: ClusterCa,
+    ca_pem: String,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Cluster {
+    /// Puts it together.
+    pub(crate) fn new(
+        replica: Replica,
+        freshness: Freshness,
+        fleet: Arc<Registry>,
+        ca: ClusterCa,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let ca_pem = hoop_node::pki::pem(ca.certificate_der(), "CERTIFICATE");
+        Self { replica, freshness, fleet, ca, ca_pem, stopping }
+    }
+
+    /// Returns this node's state, which may be behind.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.replica.state()
+    }
+
+    /// Returns a state that has everything committed before the call.
+    pub(crate) async fn fresh(&self) -> Result<Arc<State>, Status> {
+        self.freshness.state().await.map_err(reply::not_current)
+    }
+
+    /// Proposes a change and returns what came of it.
+    pub(crate) async fn propose(
+        &self,
+        change: Change,
+        key: Option<IdempotencyKey>,
+        caller: &str,
+    ) -> Result<Reply, Status> {
+        let proposed = self.replica.propose(change, key, caller, unix_now()).await;
+        proposed.map_err(|error| reply::not_proposed(&error))
+    }
+
+    /// Brings log time up to date.
+    pub(crate) async fn tick(&self) -> Result<(), Status> {
+        match self.propose(Change::Tick, None, CONTROL_PLANE).await? {
+            Reply::Done { .. } => Ok(()),
+            other @ (Reply::Applied { .. } | Reply::Joined { .. } | Reply::Rejected(_)) => {
+                Err(reply::unexpected(&other))
+            }
+        }
+    }
+
+    /// Returns the longest a node that applied this revision may act. To be asked after [`Cluster::fresh`].
+    pub(crate) fn grant(&self, applied: Revision) -> u64 {
+        self.freshness.grant(applied)
+    }
+
+    /// Returns the attached nodes.
+    pub(crate) const fn fleet(&self) -> &Arc<Registry> {
+        &self.fleet
+    }
+
+    /// Returns the CA that signs nodes' certificates.
+    pub(crate) const fn ca(&self) -> &ClusterCa {
+        &self.ca
+    }
+
+    /// Returns the CA's certificate, PEM.
+    pub(crate) fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Returns the replica, for what only it can say.
+    pub(crate) const fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// Returns when this node stops.
+    pub(crate) async fn stopped(&self) {
+        // Whoever could stop it being gone is a stop as well.
+        drop(self.stopping.clone().wait_for(|stopping| *stopping).await);
+    }
+}

@@ -1,0 +1,99 @@
+//! Configuration: what the file says, and what it means.
+
+use hoop_node::config::{ConfigError, load};
+use hoop_node::pki::SERVER_NAME;
+use hoop_node::telemetry;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The configuration file's text as typed.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    listen: String,
+    data_dir: PathBuf,
+    seal_key: PathBuf,
+    #[serde(default)]
+    server_names: Vec<String>,
+    #[serde(default)]
+    log: telemetry::Config,
+}
+
+/// How a control-plane node runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it serves, with TLS; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the replicated state is kept.
+    pub data_dir: PathBuf,
+    /// The file of the cluster's seal key. Never beneath `data_dir`: a copy of that directory must open nothing.
+    pub seal_key: PathBuf,
+    /// DNS names and IP addresses its certificate has beside the one all nodes ask for.
+    pub server_names: Vec<String>,
+    /// How the process logs.
+    pub log: telemetry::Config,
+}
+
+/// Says why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidConfig {
+    /// The file cannot be read, or is not what it must be.
+    #[error(transparent)]
+    File(#[from] ConfigError),
+    /// The address is not `IP:PORT`.
+    #[error("`listen` = `{0}` is not an IP address and a port")]
+    Listen(String),
+    /// A path is empty.
+    #[error("`{0}` is empty")]
+    EmptyPath(&'static str),
+}
+
+impl Config {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`], with line and column for a text that is not a configuration.
+    pub fn read(path: &Path) -> Result<Self, InvalidConfig> {
+        Self::of(load(path)?)
+    }
+
+    fn of(raw: RawConfig) -> Result<Self, InvalidConfig> {
+        let RawConfig { listen, data_dir, seal_key, mut server_names, log } = raw;
+        let listen = listen.parse().map_err(|_| InvalidConfig::Listen(listen))?;
+        for (key, path) in [("data_dir", &data_dir), ("seal_key", &seal_key)] {
+            if path.as_os_str().is_empty() {
+                return Err(InvalidConfig::EmptyPath(key));
+            }
+        }
+        server_names.retain(|name| name != SERVER_NAME);
+        Ok(Self { listen, data_dir, seal_key, server_names, log })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, InvalidConfig> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        Config::read(file.path())
+    }
+
+    #[test]
+    fn a_file_says_where_to_listen_and_where_things_are() {
+        let config =
+            read("listen = '127.0.0.1:0'\ndata_dir = '/d'\nseal_key = '/k'\n[log]\nformat = 'json'\n").unwrap();
+        assert_eq!(config.listen, "127.0.0.1:0".parse().unwrap());
+        assert_eq!(config.log.format, telemetry::Format::Json);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        let whole = "listen = '127.0.0.1:0'\ndata_dir = '/d'\nseal_key = '/k'\n";
+        assert!(matches!(read(&format!("{whole}sealkey = 1\n")), Err(InvalidConfig::File(_))));
+        assert!(matches!(read(&whole.replace("127.0.0.1:0", "here")), Err(InvalidConfig::Listen(_))));
+        assert!(matches!(read(&whole.replace("'/k'", "''")), Err(InvalidConfig::EmptyPath("seal_key"))));
+        assert!(matches!(read("listen = '127.0.0.1:0'\n"), Err(InvalidConfig::File(_))));
+    }
+}

@@ -1,0 +1,272 @@
+//! One stream of one node, from Hello to its end.
+//!
+//! ```text
+//!   Hello ─▶ seat ─▶ ┌ a revision changed ─▶ snapshot due ┐
+//!                    │ Renew ─▶ read index ─▶ lease due   ├─▶ sent when the node reads; a later one replaces an unsent one
+//!                    └ Applied, CannotApply ─▶ seat       ┘
+//! ```
+
+use super::registry::Seat;
+use crate::cluster::Cluster;
+use crate::reply;
+use hoop_model::spec::Labels;
+use hoop_model::{Incarnation, Object, ResourceName, Revision, Spec};
+use hoop_state::State;
+use hoop_wire::v1::{self, from_node, to_node};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+/// How long a node may take to say Hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+/// Longest version or reason of a node that is kept, in bytes.
+const MAX_TEXT_BYTES: usize = 1024;
+
+/// Why a stream ended.
+pub(super) enum Ended {
+    /// The node hung up.
+    ByNode,
+    /// We end it, and say why.
+    ByUs(Status),
+}
+
+impl From<Status> for Ended {
+    fn from(status: Status) -> Self {
+        Self::ByUs(status)
+    }
+}
+
+/// One stream of one node.
+pub(super) struct Link {
+    cluster: Arc<Cluster>,
+    node: ResourceName,
+    out: mpsc::Sender<Result<v1::ToNode, Status>>,
+    inbound: Streaming<v1::FromNode>,
+}
+
+/// What is known of a node that said Hello, and what it is owed.
+struct Attached {
+    cluster: Arc<Cluster>,
+    node: ResourceName,
+    labels: Labels,
+    incarnation: Incarnation,
+    seat: Seat,
+    sent: Option<Revision>,
+    lease: Option<v1::Lease>,
+    renewal: Option<Renewal>,
+}
+
+/// A renewal that waits for its read index.
+struct Renewal {
+    request: v1::Renew,
+    applied: Revision,
+    fresh: Pin<Box<dyn Future<Output = Result<Arc<State>, Status>> + Send>>,
+}
+
+impl Link {
+    /// Takes up a stream.
+    pub(super) const fn new(
+        cluster: Arc<Cluster>,
+        node: ResourceName,
+        out: mpsc::Sender<Result<v1::ToNode, Status>>,
+        inbound: Streaming<v1::FromNode>,
+    ) -> Self {
+        Self { cluster, node, out, inbound }
+    }
+
+    /// Serves the stream to its end.
+    pub(super) async fn run(mut self) -> Ended {
+        let (cluster, out) = (Arc::clone(&self.cluster), self.out.clone());
+        tokio::select! {
+            biased;
+            () = cluster.stopped() => Ended::ByUs(Status::unavailable("the control plane is stopping")),
+            () = out.closed() => Ended::ByNode,
+            ended = self.serve() => ended,
+        }
+    }
+
+    async fn serve(&mut self) -> Ended {
+        let hello = match tokio::time::timeout(HELLO_WITHIN, self.hello()).await {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(ended)) => return ended,
+            Err(_) => return Ended::ByUs(Status::deadline_exceeded("the first message did not come within 10s")),
+        };
+        match self.converse(hello).await {
+            Ok(()) => Ended::ByNode,
+            Err(ended) => ended,
+        }
+    }
+
+    async fn hello(&mut self) -> Result<v1::Hello, Ended> {
+        match self.inbound.message().await.map_err(|_| Ended::ByNode)?.and_then(|from| from.message) {
+            Some(from_node::Message::Hello(hello)) => Ok(hello),
+            Some(
+                from_node::Message::Applied(_)
+                | from_node::Message::CannotApply(_)
+                | from_node::Message::Renew(_)
+                | from_node::Message::JobResult(_),
+            )
+            | None => Err(Status::invalid_argument("the first message must be `hello`").into()),
+        }
+    }
+
+    async fn converse(&mut self, hello: v1::Hello) -> Result<(), Ended> {
+        let mut changes = self.cluster.replica().changes();
+        // The first snapshot must not be older than what the node has from another control-plane node.
+        let state = self.cluster.fresh().await?;
+        let (mut attached, mut taken) = self.seat(&state, hello)?;
+        loop {
+            let owes = attached.owes();
+            tokio::select! {
+                biased;
+                _ = &mut taken => return Err(Status::aborted("a newer stream of this node took over").into()),
+                permit = self.out.reserve(), if owes => match permit {
+                    Ok(permit) => permit.send(Ok(attached.next())),
+                    Err(_) => return Ok(()),
+                },
+                changed = changes.changed() => if changed.is_err() {
+                    return Err(Status::unavailable("the control plane is stopping").into());
+                },
+                fresh = read_index(&mut attached.renewal) => attached.renewed(fresh),
+                message = self.inbound.message() => match message {
+                    Ok(Some(message)) => attached.on(message)?,
+                    Ok(None) | Err(_) => return Ok(()),
+                },
+            }
+        }
+    }
+
+    fn seat(&self, state: &State, hello: v1::Hello) -> Result<(Attached, tokio::sync::oneshot::Receiver<()>), Status> {
+        let known =
+            state.node(&self.node).ok_or_else(|| Status::permission_denied("the node is not in the cluster"))?;
+        let incarnation = incarnation(&hello.incarnation)?;
+        let applied = hello.applied.map(Revision::from).unwrap_or_default();
+        let version = reply::shortened(&hello.version, MAX_TEXT_BYTES);
+        tracing::info!(node = %self.node, %incarnation, %applied, ?version, "node attached");
+        let (seat, taken) = self.cluster.fleet().seat(&self.node, applied);
+        let attached = Attached {
+            cluster: Arc::clone(&self.cluster),
+            node: self.node.clone(),
+            labels: known.labels.clone(),
+            incarnation,
+            seat,
+            sent: None,
+            lease: None,
+            renewal: None,
+        };
+        Ok((attached, taken))
+    }
+}
+
+/// Waits for the read index of a renewal, for ever if there is none.
+async fn read_index(renewal: &mut Option<Renewal>) -> Result<Arc<State>, Status> {
+    match renewal {
+        Some(renewal) => renewal.fresh.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Attached {
+    /// Returns whether there is something to send.
+    fn owes(&self) -> bool {
+        self.lease.is_some() || self.sent != Some(self.cluster.state().revision())
+    }
+
+    /// Makes the next message. A lease first: its time is running.
+    fn next(&mut self) -> v1::ToNode {
+        let message = match self.lease.take() {
+            Some(lease) => to_node::Message::Lease(lease),
+            None => {
+                let state = self.cluster.state();
+                self.sent = Some(state.revision());
+                to_node::Message::Snapshot(snapshot(&state, &self.labels))
+            }
+        };
+        v1::ToNode { message: Some(message) }
+    }
+
+    fn on(&mut self, message: v1::FromNode) -> Result<(), Status> {
+        let message = message.message.ok_or_else(|| Status::invalid_argument("a message of no known kind"))?;
+        match message {
+            from_node::Message::Hello(_) => return Err(Status::invalid_argument("`hello` comes once")),
+            from_node::Message::Applied(applied) => self.seat.applied(revision(applied.revision)?),
+            from_node::Message::CannotApply(cannot) => self.cannot_apply(cannot)?,
+            from_node::Message::Renew(renew) => self.renew(renew)?,
+            from_node::Message::JobResult(result) => {
+                let job = hex::encode(result.id.get(..16).unwrap_or(&result.id));
+                tracing::warn!(node = %self.node, job, "dropped the result of a job that nobody asked for");
+            }
+        }
+        Ok(())
+    }
+
+    fn cannot_apply(&self, cannot: v1::CannotApply) -> Result<(), Status> {
+        let revision = revision(cannot.revision)?;
+        let reason = match cannot.policy.as_str() {
+            "" => cannot.reason,
+            policy => format!("policy `{policy}`: {}", cannot.reason),
+        };
+        let reason = reply::shortened(&reason, MAX_TEXT_BYTES);
+        tracing::warn!(node = %self.node, %revision, ?reason, "node cannot apply a revision; it gets no lease");
+        self.seat.cannot_apply(revision, reason);
+        Ok(())
+    }
+
+    /// Begins a renewal. A later one replaces it: the node counts from the time it sent the later one.
+    fn renew(&mut self, renew: v1::Renew) -> Result<(), Status> {
+        if incarnation(&renew.incarnation)? != self.incarnation {
+            return Err(Status::invalid_argument("`incarnation` is not the one that said `hello`"));
+        }
+        let applied = revision(renew.applied)?;
+        self.seat.applied(applied);
+        let cluster = Arc::clone(&self.cluster);
+        // INVARIANT: the read index begins after the request was received: it is asked for here.
+        let fresh = Box::pin(async move { cluster.fresh().await });
+        self.renewal = Some(Renewal { request: renew, applied, fresh });
+        Ok(())
+    }
+
+    /// Answers a renewal whose read index is over. Without one there is no answer, and the node's lease runs out.
+    fn renewed(&mut self, fresh: Result<Arc<State>, Status>) {
+        let Some(Renewal { request, applied, .. }) = self.renewal.take() else { return };
+        let Ok(state) = fresh else { return };
+        let granted_ms = if self.seat.is_stuck() { 0 } else { self.cluster.grant(applied) };
+        let log_time = state.log_time();
+        self.seat.granted(granted_ms, log_time);
+        tracing::debug!(node = %self.node, granted_ms, %applied, "lease");
+        self.lease = Some(v1::Lease {
+            sequence: request.sequence,
+            sent_boot_ms: request.sent_boot_ms,
+            granted_ms,
+            log_time_ms: log_time.0,
+        });
+    }
+}
+
+/// Everything a node with these labels may know.
+fn snapshot(state: &State, labels: &Labels) -> v1::Snapshot {
+    let objects = state.objects().filter(|object| may_know(object, labels)).map(|object| v1::Object::from(&**object));
+    v1::Snapshot {
+        revision: Some(state.revision().into()),
+        cluster_version: state.cluster_version(),
+        objects: objects.collect(),
+    }
+}
+
+fn may_know(object: &Object, labels: &Labels) -> bool {
+    match &object.spec {
+        Spec::Connection(connection) => connection.is_placed_on(labels),
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) => true,
+    }
+}
+
+fn incarnation(bytes: &[u8]) -> Result<Incarnation, Status> {
+    Incarnation::from_slice(bytes).map_err(|_| Status::invalid_argument("`incarnation` must be 16 bytes"))
+}
+
+fn revision(written: Option<v1::Revision>) -> Result<Revision, Status> {
+    written.map(Revision::from).ok_or_else(|| Status::invalid_argument("`revision` is missing"))
+}

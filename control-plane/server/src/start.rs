@@ -1,0 +1,191 @@
+//! Starting and stopping a control-plane node.
+
+use crate::birth::{self, BirthError};
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::fleet::{Registry, pulse};
+use crate::fresh::freshness;
+use crate::serve::{self, CannotServe};
+use hoop_node::seal::{SealKey, SealKeyError};
+use hoop_raft::{Replica, ReplicaConfig};
+use std::fs::DirBuilder;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// The id of the one voter.
+const NODE_ID: u64 = 1;
+/// How long open calls may take to end at a stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// A control-plane node.
+pub struct ControlPlane;
+
+/// A control-plane node that serves. Dropping it stops it without waiting.
+pub struct Running {
+    /// Where it serves.
+    pub address: SocketAddr,
+    /// The cluster CA's certificate, PEM, for whoever connects.
+    pub ca_pem: String,
+    /// The administrator's token; only after the first start, which created the cluster. It is nowhere else.
+    pub bootstrap_token: Option<String>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    background: JoinSet<()>,
+    replica: Replica,
+    #[cfg(test)]
+    pub(crate) cluster: Arc<Cluster>,
+}
+
+/// Says why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory cannot be made or found.
+    #[error("cannot use data directory `{}`", path.display())]
+    DataDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// The seal key is where a copy of the data would take it along.
+    #[error("seal key `{}` is beneath the data directory: a copy of the data must open nothing", path.display())]
+    SealKeyWithData {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// The seal key cannot be loaded.
+    #[error("no seal key")]
+    SealKey(#[source] SealKeyError),
+    /// The replicated state is not available.
+    #[error("the replicated state does not start")]
+    Replica(#[source] hoop_raft::StartError),
+    /// There is no cluster to serve.
+    #[error("no cluster to serve")]
+    Birth(#[source] BirthError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// The server cannot be set up.
+    #[error("cannot serve")]
+    Serve(#[source] CannotServe),
+}
+
+impl ControlPlane {
+    /// Starts a node; the first start creates the cluster. Returns once it serves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        hoop_node::crypto::install();
+        let Config { listen, data_dir, seal_key, server_names, log: _ } = config;
+        let data_dir = make_data_dir(&data_dir)?;
+        let seal_key = load_seal_key(&seal_key, &data_dir)?;
+        let cannot_listen = |source| StartError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
+        let address = listener.local_addr().map_err(cannot_listen)?;
+        let replica = Replica::start(ReplicaConfig { node_id: NODE_ID, data_dir, address: None }).await;
+        let replica = replica.map_err(StartError::Replica)?;
+        match open(&replica, &seal_key, listener, server_names).await {
+            Ok(opened) => {
+                tracing::info!(%address, "control plane serves");
+                Ok(opened.running(address, replica))
+            }
+            Err(error) => {
+                replica.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// What runs over a replica.
+struct Opened {
+    cluster: Arc<Cluster>,
+    bootstrap_token: Option<String>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    background: JoinSet<()>,
+}
+
+async fn open(
+    replica: &Replica,
+    seal_key: &SealKey,
+    listener: TcpListener,
+    server_names: Vec<String>,
+) -> Result<Opened, StartError> {
+    let birth::Opened { ca, admin_token } =
+        birth::open_or_create(replica, seal_key).await.map_err(StartError::Birth)?;
+    let (stop, stopping) = watch::channel(false);
+    let fleet = Arc::new(Registry::empty());
+    let (freshness, confirmer) = freshness(replica.clone(), Arc::clone(&fleet));
+    let cluster = Arc::new(Cluster::new(replica.clone(), freshness, fleet, ca, stopping));
+    let serving = serve::serve(Arc::clone(&cluster), listener, server_names).map_err(StartError::Serve)?;
+    let mut background = JoinSet::new();
+    background.spawn(confirmer.run());
+    background.spawn(pulse(Arc::clone(&cluster)));
+    let bootstrap_token = admin_token.map(|token| token.reveal().clone());
+    Ok(Opened { cluster, bootstrap_token, stop, serving: tokio::spawn(serving), background })
+}
+
+impl Opened {
+    fn running(self, address: SocketAddr, replica: Replica) -> Running {
+        let Self { cluster, bootstrap_token, stop, serving, background } = self;
+        Running {
+            address,
+            ca_pem: cluster.ca_pem().to_owned(),
+            bootstrap_token,
+            stop,
+            serving,
+            background,
+            replica,
+            #[cfg(test)]
+            cluster,
+        }
+    }
+}
+
+impl Running {
+    /// Ends every stream with a reason, lets open calls finish for five seconds, and closes the log. The data directory
+    /// can be opened again when this returns.
+    pub async fn stop(self) {
+        let Self { stop, mut serving, mut background, replica, .. } = self;
+        stop.send_replace(true);
+        if tokio::time::timeout(DRAIN, &mut serving).await.is_err() {
+            tracing::warn!("open calls were cut off");
+            serving.abort();
+        }
+        background.shutdown().await;
+        replica.shutdown().await;
+        tracing::info!("control plane stopped");
+    }
+}
+
+fn make_data_dir(path: &Path) -> Result<PathBuf, StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| path.canonicalize());
+    made.map_err(|source| StartError::DataDirectory { path: path.to_owned(), source })
+}
+
+/// Loads the seal key unless its file, wherever links lead, is beneath the data directory.
+fn load_seal_key(path: &Path, data_dir: &Path) -> Result<SealKey, StartError> {
+    let written = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let parent = written.parent().and_then(|parent| parent.canonicalize().ok());
+    let target = written.canonicalize().ok();
+    if [parent, target].into_iter().flatten().any(|found| found.starts_with(data_dir)) {
+        return Err(StartError::SealKeyWithData { path: path.to_owned() });
+    }
+    SealKey::load(path).map_err(StartError::SealKey)
+}

@@ -1,0 +1,158 @@
+//! The fleet's link: snapshots, acknowledgements, leases.
+
+use super::{Attachment, INCARNATION, Plane, connection, names, world};
+use crate::fleet::LEASE_MS;
+use hoop_wire::v1::{self, from_node};
+use tonic::Code;
+
+#[tokio::test]
+async fn a_node_joins_attaches_applies_and_gets_its_lease() {
+    let plane = Plane::start().await;
+    let first = plane.apply(world()).await.unwrap().revision;
+    let node = plane.joined("n1", &[]).await;
+    let mut link = plane.attached(&node).await;
+    let snapshot = link.snapshot().await;
+    assert_eq!(snapshot.revision, first);
+    assert_eq!(names(&snapshot.objects), ["ci", "nightly", "react", "agents-on-react"]);
+    assert_eq!(link.renew(1, Some(v1::Revision::default())).await, 0, "nothing applied, no lease");
+    assert_eq!(link.renew(2, first).await, LEASE_MS);
+
+    let second = plane.apply(vec![connection("another", &[])]).await.unwrap().revision;
+    let late = link.renew(3, first).await;
+    assert!((1..LEASE_MS).contains(&late), "it lacks a young change: {late}");
+    assert_eq!(link.renew(4, second).await, LEASE_MS);
+    assert_eq!(link.renew(5, Some(v1::Revision { epoch: 9, index: 9 })).await, 0, "there is no such revision");
+
+    let status = plane.fleet().await.remove("n1").unwrap();
+    assert!(status.connected && status.last_renewal_ms > 0, "{status:?}");
+}
+
+#[tokio::test]
+async fn a_restarted_control_plane_does_not_know_how_old_changes_are() {
+    let plane = Plane::start().await;
+    let first = plane.apply(world()).await.unwrap().revision;
+    let second = plane.apply(vec![connection("another", &[])]).await.unwrap().revision;
+    let node = plane.joined("n1", &[]).await;
+    let plane = plane.restart().await.unwrap();
+    let mut link = plane.attached(&node).await;
+    assert_eq!(link.renew(1, first).await, 0);
+    assert_eq!(link.renew(2, second).await, LEASE_MS);
+}
+
+#[tokio::test]
+async fn each_revision_is_pushed_and_waited_for() {
+    let plane = Plane::start().await;
+    let (n1, n2) = (plane.joined("n1", &[]).await, plane.joined("n2", &[]).await);
+    let (mut one, mut two) = (plane.attached(&n1).await, plane.attached(&n2).await);
+    for link in [&mut one, &mut two] {
+        assert!(link.snapshot().await.objects.is_empty(), "one comes although there is nothing");
+    }
+    let revision = plane.apply(world()).await.unwrap().revision;
+    for link in [&mut one, &mut two] {
+        assert_eq!(link.snapshot().await.revision, revision);
+    }
+    one.say(from_node::Message::Applied(v1::Applied { revision })).await;
+    let (waited, ()) = tokio::join!(
+        plane.wait_applied(revision, 20_000),
+        two.say(from_node::Message::Applied(v1::Applied { revision }))
+    );
+    assert_eq!(waited.unwrap(), v1::WaitAppliedResponse { applied: vec!["n1".into(), "n2".into()], missing: vec![] });
+
+    let newer = plane.apply(vec![connection("another", &[])]).await.unwrap().revision;
+    one.say(from_node::Message::Applied(v1::Applied { revision: newer })).await;
+    let waited = plane.wait_applied(newer, 300).await.unwrap();
+    assert_eq!(waited, v1::WaitAppliedResponse { applied: vec!["n1".into()], missing: vec!["n2".into()] });
+    drop(two);
+    let waited = plane.wait_applied(newer, 20_000).await.unwrap();
+    assert_eq!(waited.missing, ["n2"], "a node that is away is not waited for, and named");
+    let future = v1::Revision { epoch: 1, index: u64::MAX };
+    assert_eq!(plane.wait_applied(Some(future), 0).await.unwrap_err().code(), Code::FailedPrecondition);
+    assert_eq!(plane.wait_applied(None, 0).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_read_gets_the_newest_revision_when_it_does() {
+    let plane = Plane::start().await;
+    let mut link = plane.attached(&plane.joined("n1", &[]).await).await;
+    link.snapshot().await;
+    let mut newest = None;
+    for i in 0..20 {
+        newest = plane.apply(vec![connection(&format!("c{i}"), &[])]).await.unwrap().revision;
+    }
+    let mut snapshots = 1;
+    while link.snapshot().await.revision != newest {
+        snapshots += 1;
+    }
+    assert!(snapshots <= 20, "{snapshots}");
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_apply_is_fenced_and_says_why() {
+    let plane = Plane::start().await;
+    let mut link = plane.attached(&plane.joined("n1", &[]).await).await;
+    link.snapshot().await;
+    let first = plane.apply(world()).await.unwrap().revision;
+    assert_eq!(link.renew(1, first).await, LEASE_MS);
+    let second = plane.apply(vec![connection("another", &[])]).await.unwrap().revision;
+    let cannot = v1::CannotApply { revision: second, policy: "agents-on-react".into(), reason: "x".repeat(5_000) };
+    link.say(from_node::Message::CannotApply(cannot)).await;
+    assert_eq!(link.renew(2, first).await, 0);
+    let status = plane.fleet().await.remove("n1").unwrap();
+    assert!(status.cannot_apply.starts_with("policy `agents-on-react`: x") && status.cannot_apply.len() <= 1024);
+    assert_eq!(status.applied, first);
+    assert_eq!(link.renew(3, second).await, LEASE_MS);
+    assert_eq!(plane.fleet().await.remove("n1").unwrap().cannot_apply, "");
+}
+
+#[tokio::test]
+async fn the_newest_stream_of_a_node_speaks_for_it() {
+    let plane = Plane::start().await;
+    let node = plane.joined("n1", &[]).await;
+    let mut old = plane.attached(&node).await;
+    old.snapshot().await;
+    let mut new = plane.attached(&node).await;
+    new.snapshot().await;
+    assert_eq!(old.hear().await.unwrap_err().code(), Code::Aborted);
+    let revision = plane.list().await.revision;
+    assert_eq!(new.renew(1, revision).await, LEASE_MS);
+    assert!(plane.fleet().await.remove("n1").unwrap().connected);
+}
+
+async fn end_after(link: &mut Attachment, message: from_node::Message) -> Code {
+    link.say(message).await;
+    loop {
+        if let Err(status) = link.hear().await {
+            return status.code();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_breaks_the_protocol_is_told_so() {
+    let plane = Plane::start().await;
+    let node = plane.joined("n1", &[]).await;
+    let renew = |incarnation: Vec<u8>, applied| {
+        from_node::Message::Renew(v1::Renew { sequence: 1, incarnation, applied, sent_boot_ms: 0 })
+    };
+    let zero = Some(v1::Revision::default());
+    let hello = |incarnation: Vec<u8>| {
+        from_node::Message::Hello(v1::Hello { incarnation, version: String::new(), applied: None })
+    };
+    let mut link = plane.attach(&node).await;
+    assert_eq!(end_after(&mut link, renew(INCARNATION.into(), zero)).await, Code::InvalidArgument, "no hello");
+    let mut link = plane.attach(&node).await;
+    assert_eq!(end_after(&mut link, hello(vec![1; 15])).await, Code::InvalidArgument, "no incarnation");
+    for message in [
+        hello(INCARNATION.into()),
+        renew(vec![1; 16], zero),
+        renew(INCARNATION.into(), None),
+        from_node::Message::Applied(v1::Applied { revision: None }),
+    ] {
+        let mut link = plane.attached(&node).await;
+        assert_eq!(end_after(&mut link, message.clone()).await, Code::InvalidArgument, "{message:?}");
+    }
+    let mut link = plane.attached(&node).await;
+    let result = v1::JobResult { id: vec![1; 99], ..Default::default() };
+    link.say(from_node::Message::JobResult(result)).await;
+    assert_eq!(link.renew(7, plane.list().await.revision).await, LEASE_MS, "an unknown job's result is dropped");
+}

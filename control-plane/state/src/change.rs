@@ -1,0 +1,158 @@
+//! What can be proposed. Every kind of change there is has a variant; a kind this binary does not know cannot be
+//! represented, so whoever decodes one stops instead of guessing.
+
+use hoop_model::spec::Labels;
+use hoop_model::{ContentHash, Kind, ResourceName, Revision, Spec, Uid, UnixMillis};
+use std::collections::BTreeSet;
+
+/// One change to the replicated state, with everything that is not the same on every node chosen by the proposer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposal {
+    /// The proposer's time.
+    pub time: UnixMillis,
+    /// Makes a repeat of the same request answer the same and change nothing.
+    pub key: Option<IdempotencyKey>,
+    /// Who asks; the scope of the key.
+    pub caller: Box<str>,
+    /// The change.
+    pub change: Change,
+}
+
+/// A caller's own id of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IdempotencyKey(pub [u8; 16]);
+
+/// Says that some bytes are not an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not 16 bytes")]
+pub struct InvalidKey;
+
+impl IdempotencyKey {
+    /// Reads the 16-byte wire form.
+    ///
+    /// # Errors
+    /// [`InvalidKey`] unless there are exactly 16 bytes.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, InvalidKey> {
+        bytes.try_into().map(Self).map_err(|_| InvalidKey)
+    }
+}
+
+/// The changes there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The cluster's birth; only ever the first change.
+    Bootstrap(Bootstrap),
+    /// Creates and changes objects, all of them or none.
+    ApplyObjects(ApplyObjects),
+    /// Deletes one object.
+    DeleteObject(DeleteObject),
+    /// Admits whoever shows a token, once.
+    MintJoinToken(MintJoinToken),
+    /// Shows a token and registers the node.
+    SpendJoinToken(SpendJoinToken),
+    /// Only carries time.
+    Tick,
+}
+
+/// The cluster's birth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bootstrap {
+    /// The behaviour of [`State::apply`](crate::State::apply) the cluster starts with.
+    pub cluster_version: u64,
+    /// The cluster.
+    pub cluster_uid: Uid,
+    /// The cluster CA's certificate, DER.
+    pub ca_certificate: Vec<u8>,
+    /// The cluster CA's key, sealed.
+    pub ca_key_sealed: Vec<u8>,
+    /// SHA-256 of the bootstrap token.
+    pub admin_token_hash: ContentHash,
+}
+
+/// Creates and changes objects, all of them or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplyObjects {
+    /// The policy revision the whole was checked at; at another one the change is rejected.
+    pub base: Revision,
+    /// The objects as they shall be.
+    pub objects: Vec<NewObject>,
+}
+
+/// One object as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewObject {
+    /// Its name.
+    pub name: ResourceName,
+    /// Its spec.
+    pub spec: Spec,
+    /// What must be true of it before.
+    pub precondition: Precondition,
+    /// Its uid, if it does not exist.
+    pub uid: Uid,
+    /// The objects its text names, beside those its spec names by type. They must exist after the change.
+    pub references: BTreeSet<Reference>,
+}
+
+/// What must be true of an object for a change to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing.
+    Any,
+    /// There is no such object.
+    Absent,
+    /// Its revision is exactly this.
+    At(Revision),
+}
+
+/// Names an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: ResourceName,
+}
+
+/// Deletes one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteObject {
+    /// The object.
+    pub target: Reference,
+    /// What must be true of it before.
+    pub precondition: Precondition,
+    /// The policy revision the deletion was checked at; at another one the change is rejected.
+    pub base: Revision,
+}
+
+/// What a certificate of the cluster lets its holder be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// A data-plane node.
+    DataPlane,
+}
+
+/// Admits whoever shows a token, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MintJoinToken {
+    /// SHA-256 of the token.
+    pub token_hash: ContentHash,
+    /// What the joining node will be.
+    pub role: Role,
+    /// Labels fixed for the joining node.
+    pub labels: Labels,
+    /// The log time from which the token is void.
+    pub expires: UnixMillis,
+}
+
+/// Shows a token and registers the node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpendJoinToken {
+    /// SHA-256 of the token.
+    pub token_hash: ContentHash,
+    /// What the node asks to be.
+    pub role: Role,
+    /// The name the node wants.
+    pub node: ResourceName,
+    /// The node's uid.
+    pub node_uid: Uid,
+}

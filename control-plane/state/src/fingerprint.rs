@@ -1,0 +1,274 @@
+//! What a request asks, as one hash: equal for a repeat of it, whatever the proposer chose anew.
+//!
+//! Left out is what a proposer draws or looks up (bases, uids, references): a repeat gets others. Every destructuring
+//! names each field, so a new one does not compile until it is hashed. A new field is hashed only when it is set, and
+//! only from the cluster version on that brings it: nodes with different software must reach the same hash.
+
+use crate::{ApplyObjects, Bootstrap, Change, DeleteObject, MintJoinToken, NewObject, Precondition, Reference};
+use crate::{Role, SpendJoinToken};
+use aws_lc_rs::digest::{Context, SHA256};
+use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Identity, Issuer, KeySource, Labels, Policy};
+use hoop_model::spec::{Protocol, Recording};
+use hoop_model::{ContentHash, ResourceName, Revision, Spec};
+use std::time::Duration;
+
+/// Hashes what a change asks for.
+pub(crate) fn of(change: &Change) -> ContentHash {
+    let mut hash = Hash(Context::new(&SHA256));
+    hash.change(change);
+    let mut bytes = [0; 32];
+    for (byte, digest) in bytes.iter_mut().zip(hash.0.finish().as_ref()) {
+        *byte = *digest;
+    }
+    ContentHash(bytes)
+}
+
+/// Feeds values so that no two sequences of values feed the same bytes: numbers have one width, texts their length.
+struct Hash(Context);
+
+impl Hash {
+    fn number(&mut self, number: u64) {
+        self.0.update(&number.to_be_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.update(bytes);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+    }
+
+    fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, mut each: impl FnMut(&mut Self, T)) {
+        self.number(items.len() as u64);
+        items.for_each(|item| each(self, item));
+    }
+
+    fn optional<T>(&mut self, item: Option<T>, each: impl FnMut(&mut Self, T)) {
+        self.list(item.into_iter(), each);
+    }
+
+    fn millis(&mut self, span: Duration) {
+        self.bytes(&span.as_millis().to_be_bytes());
+    }
+
+    fn name(&mut self, name: &ResourceName) {
+        self.text(name.as_str());
+    }
+
+    fn labels(&mut self, labels: &Labels) {
+        self.list(labels.iter(), |hash, (key, value)| {
+            hash.text(key);
+            hash.text(value);
+        });
+    }
+
+    fn role(&mut self, role: Role) {
+        match role {
+            Role::DataPlane => self.number(1),
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Bootstrap(bootstrap) => self.bootstrap(bootstrap),
+            Change::ApplyObjects(ApplyObjects { base: _, objects }) => {
+                self.number(2);
+                self.list(objects.iter(), Self::object);
+            }
+            Change::DeleteObject(DeleteObject { target: Reference { kind, name }, precondition, base: _ }) => {
+                self.number(3);
+                self.text(kind.as_str());
+                self.name(name);
+                self.precondition(*precondition);
+            }
+            // The whole of it: a repeat draws another token, which the old reply would not speak of.
+            Change::MintJoinToken(MintJoinToken { token_hash, role, labels, expires }) => {
+                self.number(4);
+                self.bytes(&token_hash.0);
+                self.role(*role);
+                self.labels(labels);
+                self.number(expires.0);
+            }
+            Change::SpendJoinToken(SpendJoinToken { token_hash, role, node, node_uid: _ }) => {
+                self.number(5);
+                self.bytes(&token_hash.0);
+                self.role(*role);
+                self.name(node);
+            }
+            Change::Tick => self.number(6),
+        }
+    }
+
+    fn bootstrap(&mut self, bootstrap: &Bootstrap) {
+        let Bootstrap { cluster_version, cluster_uid, ca_certificate, ca_key_sealed, admin_token_hash } = bootstrap;
+        self.number(1);
+        self.number(*cluster_version);
+        self.bytes(&cluster_uid.to_bytes());
+        self.bytes(ca_certificate);
+        self.bytes(ca_key_sealed);
+        self.bytes(&admin_token_hash.0);
+    }
+
+    fn object(&mut self, object: &NewObject) {
+        let NewObject { name, spec, precondition, uid: _, references: _ } = object;
+        self.name(name);
+        self.precondition(*precondition);
+        match spec {
+            Spec::Issuer(issuer) => self.issuer(issuer),
+            Spec::Identity(identity) => self.identity(identity),
+            Spec::Connection(connection) => self.connection(connection),
+            Spec::Policy(Policy { cedar }) => {
+                self.number(4);
+                self.text(cedar);
+            }
+        }
+    }
+
+    fn precondition(&mut self, precondition: Precondition) {
+        match precondition {
+            Precondition::Any => self.number(0),
+            Precondition::Absent => self.number(1),
+            Precondition::At(Revision { epoch, index }) => {
+                self.number(2);
+                self.number(epoch);
+                self.number(index);
+            }
+        }
+    }
+
+    fn issuer(&mut self, issuer: &Issuer) {
+        let Issuer { audience, url, audiences, algorithms, max_token_lifetime, token_type, jwks, ca } = issuer;
+        self.number(1);
+        self.number(match audience {
+            Audience::Identities => 1,
+            Audience::People => 2,
+        });
+        self.text(url);
+        self.list(audiences.iter(), |hash, audience| hash.text(audience));
+        self.list(algorithms.iter(), |hash, algorithm| hash.number(number_of(*algorithm)));
+        self.millis(*max_token_lifetime);
+        self.optional(token_type.as_deref(), Self::text);
+        match jwks {
+            KeySource::Discover {} => self.number(1),
+            KeySource::Keys(keys) => {
+                self.number(2);
+                self.text(keys);
+            }
+        }
+        self.optional(ca.as_deref(), Self::text);
+    }
+
+    fn identity(&mut self, identity: &Identity) {
+        let Identity { issuer, claims, run, owner, groups, environment, expires, suspended } = identity;
+        self.number(2);
+        self.name(issuer);
+        self.list(claims.iter(), |hash, (claim, condition)| {
+            hash.text(claim);
+            match condition {
+                ClaimCondition::Equals(text) => {
+                    hash.number(1);
+                    hash.text(text);
+                }
+                ClaimCondition::Integer(is) => {
+                    hash.number(2);
+                    hash.bytes(&is.integer.to_be_bytes());
+                }
+                ClaimCondition::Contains(element) => {
+                    hash.number(3);
+                    hash.text(&element.contains);
+                }
+            }
+        });
+        self.text(run);
+        self.text(owner);
+        self.list(groups.iter(), Self::name);
+        self.optional(environment.as_ref(), Self::name);
+        self.optional(*expires, Self::number);
+        self.number(u64::from(*suspended));
+    }
+
+    fn connection(&mut self, connection: &Connection) {
+        let Connection {
+            protocol,
+            upstream,
+            upstream_ca,
+            environment,
+            recording,
+            session_grace,
+            response_timeout,
+            nodes,
+        } = connection;
+        self.number(3);
+        self.number(match protocol {
+            Protocol::Http => 1,
+        });
+        self.text(&upstream.to_string());
+        self.optional(upstream_ca.as_deref(), Self::text);
+        self.optional(environment.as_ref(), Self::name);
+        self.number(match recording {
+            Recording::Standard => 1,
+        });
+        self.millis(*session_grace);
+        self.millis(*response_timeout);
+        self.labels(nodes);
+    }
+}
+
+const fn number_of(algorithm: Algorithm) -> u64 {
+    match algorithm {
+        Algorithm::RS256 => 1,
+        Algorithm::RS384 => 2,
+        Algorithm::RS512 => 3,
+        Algorithm::PS256 => 4,
+        Algorithm::PS384 => 5,
+        Algorithm::PS512 => 6,
+        Algorithm::ES256 => 7,
+        Algorithm::ES384 => 8,
+        Algorithm::EdDSA => 9,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::support::{apply, bootstrap, connection, delete, identity, issuer, mint, object, policy};
+    use crate::tests::support::{reference, spend};
+    use hoop_model::Kind;
+
+    /// Nodes with different software must remember the same hash of the same request: what is here changes only with
+    /// the cluster version.
+    #[test]
+    fn hashes_of_cluster_version_1_are_frozen() {
+        let base = Revision::default();
+        let only = |spec| apply(base, vec![object("a", spec, 1)]);
+        let changes = [
+            (bootstrap(), "c1b32738e2a4b93b"),
+            (only(issuer("https://a.test")), "5c90d815e9c191fe"),
+            (only(identity("a", "ops")), "839fffef95bd8ab7"),
+            (only(connection("https://a.test")), "95f7120d995a31e5"),
+            (only(policy("a")), "0c4e63beea70e6d5"),
+            (delete(base, reference(Kind::Policy, "a")), "b14390e7b4e66350"),
+            (mint(1, 2), "a6e1087d1fa62db4"),
+            (spend(1, "a"), "51c3a3e77aee80b9"),
+            (Change::Tick, "14ac577cdb2ef6d9"),
+        ];
+        let found: Vec<String> = changes.iter().map(|(change, _)| of(change).to_string()).collect();
+        let frozen: Vec<&str> = changes.iter().map(|(_, hash)| *hash).collect();
+        let heads: Vec<&str> = found.iter().filter_map(|hash| hash.get(..16)).collect();
+        assert_eq!(heads, frozen);
+    }
+
+    #[test]
+    fn what_the_proposer_chose_is_left_out_and_what_was_asked_is_not() {
+        let at =
+            |index, uid, text: &str| of(&apply(Revision { epoch: 1, index }, vec![object("a", policy(text), uid)]));
+        assert_eq!(at(1, 1, "x"), at(2, 2, "x"));
+        assert_ne!(at(1, 1, "x"), at(1, 1, "y"));
+        let two = |first: &str, second: &str| {
+            of(&apply(Revision::default(), vec![object("a", policy(first), 1), object("b", policy(second), 1)]))
+        };
+        assert_ne!(two("xy", "z"), two("x", "yz"));
+    }
+}

@@ -1,0 +1,41 @@
+//! The replicated state machine: a pure function of proposals.
+//!
+//! Here live the whole replicated [`State`], the [`Change`]s that can be proposed to it and what comes of each
+//! ([`Reply`], [`Notice`]). Every node applies the same proposals in the same order and must reach the same state, so
+//! nothing here reads a clock, draws randomness or understands policy text: time and ids arrive inside the
+//! [`Proposal`], chosen once by the proposer, who compiled and checked everything before. How proposals are stored and
+//! agreed on is hoop-raft's business.
+//!
+//! ```text
+//!   Proposal { time, key, caller, change }
+//!        │ State::apply(log index, proposal)
+//!        ├─ log time = max(log time, time)
+//!        ├─ remembered   same caller, key and request ──▶ the same reply again
+//!        ├─ objects      all or nothing ──▶ one revision
+//!        ├─ joining      a token, once  ──▶ one node
+//!        └─▶ (Reply, Vec<Notice>)
+//! ```
+
+mod apply;
+mod change;
+mod contents;
+mod fingerprint;
+mod joining;
+mod objects;
+mod remembered;
+mod reply;
+mod state;
+
+pub use change::{
+    ApplyObjects, Bootstrap, Change, DeleteObject, IdempotencyKey, InvalidKey, MintJoinToken, NewObject, Precondition,
+    Proposal, Reference, Role, SpendJoinToken,
+};
+pub use contents::{Contents, Inconsistent};
+pub use joining::{JoinToken, MAX_JOIN_TOKEN_LIFETIME, MAX_JOIN_TOKENS, Node};
+pub use objects::StoredObject;
+pub use remembered::{MAX_KEYS, MAX_KEYS_PER_CALLER, REMEMBERED_FOR, Remembered};
+pub use reply::{AppliedObject, Notice, Outcome, Rejection, Reply};
+pub use state::{CLUSTER_VERSION, State};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! What comes of a proposal.
+
+use crate::{Reference, Role};
+use hoop_model::spec::Labels;
+use hoop_model::{Kind, Metadata, ResourceName, Revision, Uid, UnixMillis};
+
+/// What the proposer is told. The same on every node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The change is made.
+    Done {
+        /// The policy revision after it.
+        revision: Revision,
+    },
+    /// The objects are as proposed.
+    Applied {
+        /// What became of each, in the order proposed.
+        objects: Vec<AppliedObject>,
+        /// The policy revision after the change.
+        revision: Revision,
+    },
+    /// The node is registered.
+    Joined {
+        /// The node's uid.
+        uid: Uid,
+        /// What it is.
+        role: Role,
+        /// The labels its token gave it.
+        labels: Labels,
+    },
+    /// Nothing changed but the log time.
+    Rejected(Rejection),
+}
+
+/// What became of one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppliedObject {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its metadata after the change.
+    pub metadata: Metadata,
+    /// Whether anything changed.
+    pub outcome: Outcome,
+}
+
+/// Whether anything changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did not exist.
+    Created,
+    /// Its spec differed.
+    Changed,
+    /// Its spec was the same.
+    Unchanged,
+}
+
+/// Why a change is not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// A change before the cluster's birth.
+    #[error("the cluster is not bootstrapped")]
+    NotBorn,
+    /// A second birth.
+    #[error("the cluster is bootstrapped")]
+    AlreadyBorn,
+    /// The state moved since the change was checked.
+    #[error("checked at revision {base}, which is not the revision {current}")]
+    BaseMoved {
+        /// The revision the change was checked at.
+        base: Revision,
+        /// The revision there is.
+        current: Revision,
+    },
+    /// A precondition asks that the object does not exist, and it does.
+    #[error("{} `{}` exists", .0.kind, .0.name)]
+    Exists(Reference),
+    /// The object does not exist.
+    #[error("{} `{}` does not exist", .0.kind, .0.name)]
+    NotFound(Reference),
+    /// A precondition asks for another revision of the object.
+    #[error("{} `{}` is at revision {found}", object.kind, object.name)]
+    RevisionDiffers {
+        /// The object.
+        object: Reference,
+        /// Its revision.
+        found: Revision,
+    },
+    /// One change names an object twice.
+    #[error("{} `{}` is given twice", .0.kind, .0.name)]
+    GivenTwice(Reference),
+    /// An object would name one that does not exist.
+    #[error("{} `{}` names {} `{}`, which does not exist", object.kind, object.name, missing.kind, missing.name)]
+    Dangling {
+        /// The object.
+        object: Reference,
+        /// What it names.
+        missing: Reference,
+    },
+    /// The object to delete is named by another.
+    #[error("{} `{}` is named by {} `{}`", object.kind, object.name, by.kind, by.name)]
+    Referenced {
+        /// The object.
+        object: Reference,
+        /// The first object that names it.
+        by: Reference,
+    },
+    /// The token is known.
+    #[error("the join token exists")]
+    JoinTokenExists,
+    /// The token is void when it is minted, or valid for too long.
+    #[error("the join token must expire within 24 hours")]
+    JoinTokenLifetime,
+    /// Too many unspent tokens.
+    #[error("too many unspent join tokens")]
+    TooManyJoinTokens,
+    /// The token was never minted, or is spent.
+    #[error("the join token does not exist or is spent")]
+    JoinTokenUnknown,
+    /// The token's time is over.
+    #[error("the join token expired")]
+    JoinTokenExpired,
+    /// The token is for another role.
+    #[error("the join token is for another role")]
+    JoinTokenRole,
+    /// A node of that name has joined.
+    #[error("a node named `{0}` has joined")]
+    NodeNameTaken(ResourceName),
+    /// The key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Too many idempotency keys are remembered.
+    #[error("too many idempotency keys within 24 hours")]
+    TooManyKeys,
+}
+
+/// What a node may want to do because of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Policy-relevant state changed.
+    RevisionMoved {
+        /// From here.
+        base: Revision,
+        /// To here.
+        revision: Revision,
+    },
+    /// A node was registered.
+    NodeJoined {
+        /// Its name.
+        node: ResourceName,
+        /// When, in log time.
+        at: UnixMillis,
+    },
+}

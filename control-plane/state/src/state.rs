@@ -1,0 +1,90 @@
+//! The whole replicated state, and what can be read from it.
+
+use crate::joining::{JoinToken, Joining, Node};
+use crate::objects::{Objects, StoredObject};
+use crate::remembered::{Memory, Remembered};
+use crate::{Bootstrap, IdempotencyKey};
+use hoop_model::{ContentHash, Kind, Object, ResourceName, Revision, UnixMillis};
+use std::sync::Arc;
+
+/// The newest behaviour of [`State::apply`] this code has. Behaviour for an existing version never changes: what
+/// differs is done from the next version on, once the cluster agreed to it.
+pub const CLUSTER_VERSION: u64 = 1;
+
+/// The epoch a cluster is born in; a restore from a backup raises it.
+pub(crate) const FIRST_EPOCH: u64 = 1;
+
+/// Everything the control plane agrees on. Equal on every node that applied the same proposals.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    pub(crate) cluster_version: u64,
+    pub(crate) revision: Revision,
+    pub(crate) log_time: UnixMillis,
+    pub(crate) birth: Option<Arc<Bootstrap>>,
+    pub(crate) objects: Objects,
+    pub(crate) joining: Joining,
+    pub(crate) memory: Memory,
+}
+
+impl State {
+    /// Returns the behaviour every voter agreed to; 0 before the cluster's birth.
+    #[must_use]
+    pub const fn cluster_version(&self) -> u64 {
+        self.cluster_version
+    }
+
+    /// Returns the position of the last change to policy-relevant state.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Returns the cluster's time: the latest any proposal carried.
+    #[must_use]
+    pub const fn log_time(&self) -> UnixMillis {
+        self.log_time
+    }
+
+    /// Returns what the cluster was born with, unless it is not born.
+    #[must_use]
+    pub fn birth(&self) -> Option<&Bootstrap> {
+        self.birth.as_deref()
+    }
+
+    /// Returns every object, by kind and name.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+        self.objects.all().map(|stored| &stored.object)
+    }
+
+    /// Returns every object with what it references, by kind and name.
+    pub fn stored_objects(&self) -> impl Iterator<Item = &StoredObject> {
+        self.objects.all()
+    }
+
+    /// Returns one object.
+    #[must_use]
+    pub fn object(&self, kind: Kind, name: &ResourceName) -> Option<&Arc<Object>> {
+        self.objects.find(kind, name).map(|stored| &stored.object)
+    }
+
+    /// Returns every node that joined, by name.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.joining.nodes()
+    }
+
+    /// Returns one node.
+    #[must_use]
+    pub fn node(&self, name: &ResourceName) -> Option<&Node> {
+        self.joining.node(name)
+    }
+
+    /// Returns the unspent join tokens, by hash. Some may have expired.
+    pub fn join_tokens(&self) -> impl Iterator<Item = (&ContentHash, &JoinToken)> {
+        self.joining.tokens()
+    }
+
+    /// Returns the remembered requests, by caller and key.
+    pub fn remembered(&self) -> impl Iterator<Item = (&str, IdempotencyKey, &Remembered)> {
+        self.memory.all()
+    }
+}
