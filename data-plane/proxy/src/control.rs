@@ -1,0 +1,92 @@
+//! The control thread: what reaches the shards reaches them through here, by one swap.
+//!
+//! ```text
+//!   join ──▶ membership ──▶ link (snapshots, leases) ──┐
+//!                                                      ├──▶ publisher ──▶ Shared (ArcSwap<World>, ArcSwap<Lease>)
+//!   jwks (discovery, refresh, wanted keys) ────────────┘
+//! ```
+
+pub(crate) mod fetch;
+pub(crate) mod join;
+pub(crate) mod jwks;
+pub(crate) mod link;
+pub(crate) mod publish;
+
+use crate::config::Config;
+use crate::world::Shared;
+use hoop_model::{Incarnation, ResourceName};
+use link::{Link, LinkError};
+use publish::Publisher;
+use rustls::RootCertStore;
+use std::cell::RefCell;
+use std::error::Error;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Shortest and longest wait before the next attempt to reach the control plane, in milliseconds.
+const RETRY_MS: (u64, u64) = (100, 2000);
+
+/// What the control thread needs.
+pub(crate) struct Control {
+    pub(crate) config: Config,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) wanted: mpsc::Receiver<ResourceName>,
+}
+
+impl Control {
+    /// Runs until it is dropped. It never gives up: whatever fails is tried again, and meanwhile the lease runs out.
+    pub(crate) async fn run(self) {
+        let publisher = Rc::new(RefCell::new(Publisher::new(Arc::clone(&self.shared))));
+        let keys = publish::keep_keys(Rc::clone(&publisher), self.wanted);
+        let link =
+            Link { incarnation: self.incarnation, shared: Arc::clone(&self.shared), publisher, roots: self.roots };
+        let attached = stay_attached(&self.config, &self.shared, link);
+        tokio::join!(keys, attached);
+    }
+}
+
+/// Joins once, then attaches to one address after the other, for ever.
+async fn stay_attached(config: &Config, shared: &Shared, mut link: Link) {
+    let mut last = String::new();
+    for address in config.join.control_plane.iter().cycle() {
+        let attempt = async {
+            let membership = join::membership(config, address).await.map_err(LinkError::Join)?;
+            shared.subject.get_or_init(|| membership.subject.clone());
+            tokio::select! {
+                attached = link.attach(address, &membership) => attached.map(|never| match never {}),
+                () = join::renew_when_due(config, address, &membership) => Ok(()),
+            }
+        };
+        // Renewed: attached anew with the next certificate, well within the lease.
+        let Err(error) = attempt.await else { continue };
+        let told = chain(&error);
+        if told == last {
+            tracing::debug!(control_plane = %address, error = %told, "still not attached");
+        } else {
+            tracing::warn!(control_plane = %address, error = %told, "not attached to the control plane");
+            last = told;
+        }
+        tokio::time::sleep(retry_after()).await;
+    }
+}
+
+fn retry_after() -> Duration {
+    let draw = u64::from(u32::from_be_bytes(hoop_node::random()));
+    Duration::from_millis(RETRY_MS.0 + draw % (RETRY_MS.1 - RETRY_MS.0))
+}
+
+/// Writes an error with its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    told
+}

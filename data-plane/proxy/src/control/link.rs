@@ -1,0 +1,226 @@
+//! The stream to the control plane: snapshots down, acknowledgements and renewals up.
+
+use super::join::{JoinError, Membership};
+use super::publish::Publisher;
+use crate::world::{CannotApply, Compiled, Policy, Shared};
+use hoop_gate::BootMillis;
+use hoop_model::{Incarnation, Object, Revision};
+use hoop_wire::v1;
+use hoop_wire::v1::fleet_client::FleetClient;
+use hoop_wire::v1::from_node::Message as Up;
+use hoop_wire::v1::to_node::Message as Down;
+use rustls::RootCertStore;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+
+/// How often the lease is renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// How long the control plane may say nothing: every renewal is answered.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How many unanswered renewals are remembered; older ones would grant nothing any more.
+const MAX_UNANSWERED: usize = 16;
+/// How many messages may wait to be sent.
+const OUTBOX: usize = 32;
+
+/// The node's end of the link.
+pub(crate) struct Link {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) publisher: Rc<RefCell<Publisher>>,
+    pub(crate) roots: Arc<RootCertStore>,
+}
+
+/// Says why the link is down.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The node is not in the fleet.
+    #[error("cannot join")]
+    Join(#[source] JoinError),
+    /// The control plane cannot be reached.
+    #[error("cannot connect")]
+    Connect(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It ended the stream with an error.
+    #[error("the control plane ended the stream")]
+    Status(#[source] Box<tonic::Status>),
+    /// It ended the stream.
+    #[error("the stream has ended")]
+    Ended,
+    /// It says nothing.
+    #[error("no answer within 5 s")]
+    Silent,
+    /// It sent what this node cannot place.
+    #[error("the control plane sent {0}")]
+    Misbehaved(&'static str),
+}
+
+/// One attachment.
+struct Attachment<'a> {
+    link: &'a Link,
+    outbox: mpsc::Sender<v1::FromNode>,
+    sequence: u64,
+    unanswered: VecDeque<(u64, BootMillis)>,
+    compiling: Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
+    /// The newest snapshot that came while another was being compiled.
+    next: Option<v1::Snapshot>,
+}
+
+impl Link {
+    /// Attaches, and stays attached until something goes wrong.
+    pub(crate) async fn attach(&mut self, address: &str, membership: &Membership) -> Result<Infallible, LinkError> {
+        let client = (membership.certificate_pem.as_str(), membership.key_pem.reveal().as_str());
+        let ca = &membership.ca_pem;
+        let channel = hoop_rpc::connect(address, ca, hoop_rpc::SERVER_NAME, Some(client)).await;
+        let channel = channel.map_err(|error| LinkError::Connect(error.into()))?;
+        let mut client = FleetClient::new(channel).max_decoding_message_size(hoop_rpc::MAX_MESSAGE_BYTES);
+        let (outbox, inbox) = mpsc::channel(OUTBOX);
+        let mut attachment =
+            Attachment { link: self, outbox, sequence: 0, unanswered: VecDeque::new(), compiling: None, next: None };
+        attachment.send(Up::Hello(v1::Hello {
+            incarnation: self.incarnation.to_bytes().to_vec(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            applied: Some(self.publisher.borrow().applied().into()),
+        }))?;
+        let status = |status| LinkError::Status(Box::new(status));
+        let attaching = tokio::time::timeout(SILENCE, client.attach(ReceiverStream::new(inbox))).await;
+        let stream = attaching.map_err(|_| LinkError::Silent)?.map_err(status)?.into_inner();
+        tracing::info!(control_plane = %address, "attached to the control plane");
+        attachment.run(stream).await
+    }
+}
+
+impl Attachment<'_> {
+    async fn run(&mut self, mut stream: tonic::Streaming<v1::ToNode>) -> Result<Infallible, LinkError> {
+        let mut renew = tokio::time::interval(RENEW_EVERY);
+        renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                message = stream.message() => {
+                    heard = Instant::now();
+                    let message = message.map_err(|status| LinkError::Status(Box::new(status)))?;
+                    self.receive(message.ok_or(LinkError::Ended)?)?;
+                }
+                _ = renew.tick() => self.renew()?,
+                compiled = compiled(&mut self.compiling) => self.apply(compiled)?,
+                () = tokio::time::sleep_until(heard + SILENCE) => return Err(LinkError::Silent),
+            }
+        }
+    }
+
+    fn receive(&mut self, message: v1::ToNode) -> Result<(), LinkError> {
+        match message.message {
+            Some(Down::Snapshot(snapshot)) if self.compiling.is_some() => self.next = Some(snapshot),
+            Some(Down::Snapshot(snapshot)) => self.compile(snapshot),
+            Some(Down::Lease(lease)) => self.renewed(&lease),
+            Some(Down::Job(job)) => {
+                let outcome = v1::job_result::Outcome::Unsupported;
+                self.send(Up::JobResult(v1::JobResult { id: job.id, outcome: outcome.into(), ..Default::default() }))?;
+            }
+            // Attaching anew brings a snapshot.
+            Some(Down::Delta(_)) => return Err(LinkError::Misbehaved("a delta, which this node does not take")),
+            None => return Err(LinkError::Misbehaved("a message of an unknown kind")),
+        }
+        Ok(())
+    }
+
+    /// Compiles off this thread, so that renewals go on.
+    fn compile(&mut self, snapshot: v1::Snapshot) {
+        let previous = self.link.publisher.borrow().policy().cloned();
+        let roots = Arc::clone(&self.link.roots);
+        self.compiling = Some(tokio::task::spawn_blocking(move || {
+            let revision = snapshot.revision.unwrap_or_default().into();
+            (revision, compile(snapshot.objects, revision, previous.as_deref(), &roots))
+        }));
+    }
+
+    fn apply(&mut self, compiled: Option<(Revision, Result<Compiled, CannotApply>)>) -> Result<(), LinkError> {
+        self.compiling = None;
+        let (revision, compiled) = compiled.ok_or(LinkError::Misbehaved("a snapshot that crashes the compiler"))?;
+        let applied = compiled.and_then(|compiled| self.link.publisher.borrow_mut().apply(compiled));
+        match applied {
+            Ok(()) => {
+                tracing::info!(%revision, "revision applied");
+                self.send(Up::Applied(v1::Applied { revision: Some(revision.into()) }))?;
+                // A lease covers what is applied: a node that was behind is of use from here on, not from the next tick.
+                self.renew()?;
+            }
+            Err(error) => {
+                tracing::error!(%revision, %error, "revision cannot be applied");
+                let CannotApply { object, reason } = error;
+                let cannot = v1::CannotApply { revision: Some(revision.into()), policy: object, reason };
+                self.send(Up::CannotApply(cannot))?;
+            }
+        }
+        if let Some(next) = self.next.take() {
+            self.compile(next);
+        }
+        Ok(())
+    }
+
+    fn renew(&mut self) -> Result<(), LinkError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        // Read before the message is on its way: what the way takes is lost to this node.
+        let sent = BootMillis(hoop_node::clock::boot_now_ms());
+        if self.unanswered.len() >= MAX_UNANSWERED {
+            self.unanswered.pop_front();
+        }
+        self.unanswered.push_back((self.sequence, sent));
+        self.send(Up::Renew(v1::Renew {
+            sequence: self.sequence,
+            incarnation: self.link.incarnation.to_bytes().to_vec(),
+            applied: Some(self.link.publisher.borrow().applied().into()),
+            sent_boot_ms: sent.0,
+        }))
+    }
+
+    /// Counts from this node's own note of when it sent the renewal. An answer to none is no lease.
+    fn renewed(&mut self, lease: &v1::Lease) {
+        let sent = self.unanswered.iter().find(|(sequence, _)| *sequence == lease.sequence).map(|(_, sent)| *sent);
+        if let Some(sent) = sent.filter(|sent| sent.0 == lease.sent_boot_ms) {
+            self.unanswered.retain(|(sequence, _)| *sequence > lease.sequence);
+            let granted = Duration::from_millis(lease.granted_ms);
+            let renewed = self.link.shared.lease.load().renewed(sent, granted);
+            self.link.shared.lease.store(Arc::new(renewed));
+        }
+    }
+
+    /// A control plane that does not take what is sent to it is as good as gone.
+    fn send(&self, message: Up) -> Result<(), LinkError> {
+        self.outbox.try_send(v1::FromNode { message: Some(message) }).map_err(|_| LinkError::Silent)
+    }
+}
+
+async fn compiled(
+    compiling: &mut Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
+) -> Option<(Revision, Result<Compiled, CannotApply>)> {
+    match compiling {
+        Some(handle) => handle.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+fn compile(
+    objects: Vec<v1::Object>,
+    revision: Revision,
+    previous: Option<&Policy>,
+    roots: &Arc<RootCertStore>,
+) -> Result<Compiled, CannotApply> {
+    let read = |object: v1::Object| {
+        let name = object.metadata.as_ref().map(|m| m.name.clone()).unwrap_or_default();
+        let read = Object::try_from(object).map(Arc::new);
+        read.map_err(|malformed| CannotApply { object: name, reason: malformed.to_string() })
+    };
+    if revision == Revision::default() {
+        return Err(CannotApply { object: String::new(), reason: "the snapshot has no revision".to_owned() });
+    }
+    let objects = objects.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Policy::compile(&objects, revision, previous, roots)
+}

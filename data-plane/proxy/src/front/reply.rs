@@ -1,0 +1,61 @@
+//! What goes back to a caller: a backend's answer, or words of our own. The only place that makes text for callers.
+
+use crate::upstream::answer::{Answer, Broken};
+use bytes::Bytes;
+use hoop_model::{Refusal, TraceId};
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// A response's body.
+pub(crate) enum Reply {
+    /// The gateway's own.
+    Own(Full<Bytes>),
+    /// A backend's.
+    Backend(Box<Answer>),
+}
+
+/// Renders a refusal, with the trace it belongs to.
+pub(crate) fn refuse(mut refusal: Box<Refusal>, trace: TraceId) -> Response<Reply> {
+    refusal.trace_id.get_or_insert(trace);
+    tracing::debug!(trace_id = %trace, code = refusal.code.as_str(), "refused");
+    hoop_http::problem(&refusal).map(|body| Reply::Own(Full::new(body)))
+}
+
+/// Says that all is well.
+pub(crate) fn fine() -> Response<Reply> {
+    let mut response = Response::new(Reply::Own(Full::new(Bytes::from_static(b"ok\n"))));
+    *response.status_mut() = StatusCode::OK;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Self::Own(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            Self::Backend(answer) => Pin::new(answer.as_mut()).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_end_stream(),
+            Self::Backend(answer) => answer.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => body.size_hint(),
+            Self::Backend(answer) => answer.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! One caller's connection, request by request.
+
+use super::guard::Guard;
+use crate::shard::Shard;
+use crate::walk::walk;
+use hyper::server::conn::http1::Builder;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// How long a connection may wait for its next request. How long a head may take once it has begun is the guard's.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
+/// Most header fields of a request.
+const MAX_HEADERS: usize = 100;
+/// Largest request head, in bytes; also what one connection may buffer.
+const MAX_BUFFER_BYTES: usize = 64 << 10;
+
+/// Serves a connection until the caller ends it, it idles for too long, or the node stops.
+pub(crate) async fn serve<S>(shard: Rc<Shard>, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let mut draining = shard.shared.draining.subscribe();
+    let service = service_fn(move |request| {
+        let shard = Rc::clone(&shard);
+        async move { Ok::<_, Infallible>(walk(&shard, request).await) }
+    });
+    let mut builder = Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(KEEP_ALIVE_TIMEOUT)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_BUFFER_BYTES)
+        .half_close(false)
+        .pipeline_flush(false);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(Guard::new(stream)), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        _ = draining.wait_for(|draining| *draining) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a caller's connection ended early");
+    }
+}

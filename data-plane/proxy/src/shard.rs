@@ -1,0 +1,180 @@
+//! One thread that serves callers: everything it needs per request is its own.
+//!
+//! A panic in a connection's task ends that task alone: tokio catches it at the task's border and the shard goes on. All
+//! shared state of a shard is in cells whose guards are released while the stack unwinds, and what was being recorded is
+//! either whole in the chain or cut off by the next record.
+
+use crate::front::serve::serve;
+use crate::spool::{Directory, RecorderUnavailable, Spool};
+use crate::upstream::line::Line;
+use crate::upstream::pool::Pool;
+use crate::walk::session::{self, Sessions};
+use crate::walk::token::TokenCache;
+use crate::world::{Shared, World};
+use hoop_audit::{Entry, Receipt};
+use hoop_gate::{BootMillis, Now};
+use hoop_http::LoopToken;
+use hoop_model::{Code, Refusal, SessionId};
+use hoop_policy::VerdictCache;
+use rustls::ServerConfig;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// Most connections of callers a shard has.
+const MAX_CONNECTIONS: usize = 10_000;
+/// How long a TLS handshake may take (HT-16).
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests may go on once the node stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often evidence is synchronised to disk.
+const SYNCHRONISE_EVERY: Duration = Duration::from_secs(1);
+/// How often what is over is cleared away.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How long to wait after an error of `accept`, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One shard's state.
+pub(crate) struct Shard {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tokens: RefCell<TokenCache>,
+    pub(crate) sessions: RefCell<Sessions>,
+    pub(crate) verdicts: RefCell<VerdictCache>,
+    pub(crate) pool: RefCell<Pool<Line>>,
+    pub(crate) loop_token: LoopToken,
+    spool: RefCell<Spool<Directory>>,
+    connections: Cell<usize>,
+}
+
+/// Counts one connection for as long as it lives.
+struct Counted(Rc<Shard>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get().saturating_sub(1));
+    }
+}
+
+impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>, spool: Spool<Directory>, loop_token: LoopToken) -> Self {
+        Self {
+            shared,
+            tokens: RefCell::default(),
+            sessions: RefCell::default(),
+            verdicts: RefCell::new(VerdictCache::new()),
+            pool: RefCell::new(Pool::new()),
+            loop_token,
+            spool: RefCell::new(spool),
+            connections: Cell::new(0),
+        }
+    }
+
+    /// Returns the world if this node may act in it.
+    pub(crate) fn world(&self) -> Result<Arc<World>, Box<Refusal>> {
+        let refuse = |code, sentence| Box::new(Refusal::because(code, sentence));
+        let world = self.shared.world.load_full();
+        let world = world.ok_or_else(|| refuse(Code::NotReady, "this node has no policy yet"))?;
+        if !self.shared.lease.load().is_live(now().boot) {
+            return Err(refuse(Code::LeaseExpired, "this node's authority has run out; another node may have it"));
+        }
+        Ok(world)
+    }
+
+    /// Writes one record.
+    pub(crate) fn record(&self, entry: &Entry, session: SessionId) -> Result<Receipt, RecorderUnavailable> {
+        self.spool.borrow_mut().record(entry, session, hoop_node::clock::unix_now())
+    }
+
+    /// Serves callers until the node stops, then waits for those that are being served.
+    pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
+        let chores = tokio::task::spawn_local(do_chores(Rc::clone(&self)));
+        self.accept(listener, tls.map(TlsAcceptor::from)).await;
+        let drained = async {
+            while self.connections.get() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
+            tracing::warn!(connections = self.connections.get(), "requests were cut off because the node stops");
+        }
+        chores.abort();
+        session::close_all(&self);
+        self.synchronise().await;
+    }
+
+    async fn accept(self: &Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+        let mut draining = self.shared.draining.subscribe();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = draining.wait_for(|draining| *draining) => return,
+            };
+            match accepted {
+                // Too many: closed at once, so that the load balancer tries another node.
+                Ok(_) if self.connections.get() >= MAX_CONNECTIONS => {
+                    tracing::warn!(connections = MAX_CONNECTIONS, "too many connections; a caller was turned away");
+                }
+                Ok((stream, _)) => {
+                    self.connections.set(self.connections.get().saturating_add(1));
+                    let counted = Counted(Rc::clone(self));
+                    tokio::task::spawn_local(handle(counted, stream, tls.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Brings evidence from the operating system to the disk. The shard does not wait: a request is recorded when the
+    /// operating system has its record.
+    async fn synchronise(&self) {
+        let Some(file) = self.spool.borrow_mut().take_unsynchronised() else { return };
+        let synchronised = Arc::clone(&file);
+        let outcome = tokio::task::spawn_blocking(move || synchronised.sync_data()).await;
+        if let Ok(Err(error)) = outcome {
+            tracing::error!(%error, "evidence could not be synchronised to disk; another chain begins");
+            self.spool.borrow_mut().give_up(&file);
+        }
+    }
+}
+
+/// Reads both clocks.
+pub(crate) fn now() -> Now {
+    Now { boot: BootMillis(hoop_node::clock::boot_now_ms()), wall: hoop_node::clock::unix_now() }
+}
+
+async fn handle(counted: Counted, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    let shard = &counted.0;
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a caller's connection is gone already");
+        return;
+    }
+    let Some(tls) = tls else { return serve(Rc::clone(shard), stream).await };
+    match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve(Rc::clone(shard), stream).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a caller's TLS handshake failed"),
+        Err(_) => tracing::debug!("a caller's TLS handshake took too long"),
+    }
+}
+
+async fn do_chores(shard: Rc<Shard>) {
+    let mut synchronise = tokio::time::interval(SYNCHRONISE_EVERY);
+    let mut sweep = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        tokio::select! {
+            _ = synchronise.tick() => shard.synchronise().await,
+            _ = sweep.tick() => {
+                shard.pool.borrow_mut().sweep();
+                session::sweep(&shard);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

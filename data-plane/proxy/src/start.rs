@@ -1,0 +1,190 @@
+//! Standing a node up, and taking it down in order.
+
+use crate::config::{Config, Transport};
+use crate::control::Control;
+use crate::front::listen;
+use crate::shard::Shard;
+use crate::spool::{Directory, Spool, Writer};
+use crate::tls::{self, TlsError};
+use crate::world::Shared;
+use hoop_http::{InvalidLoopToken, LoopToken};
+use hoop_model::{Incarnation, Revision};
+use rustls::ServerConfig;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+/// How many wishes for keys may wait.
+const WANTED: usize = 256;
+
+/// A data-plane node.
+#[derive(Debug)]
+pub struct DataPlane;
+
+/// A node that runs. Dropping it without [`Running::stop`] leaves its threads running.
+pub struct Running {
+    /// Where callers connect.
+    pub http: SocketAddr,
+    shared: Arc<Shared>,
+    shards: Vec<JoinHandle<()>>,
+    control: JoinHandle<()>,
+    stop_control: oneshot::Sender<()>,
+}
+
+/// Says why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the host said.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificate cannot be served.
+    #[error("cannot serve the certificate")]
+    Tls(#[from] TlsError),
+    /// There is no place for evidence.
+    #[error("cannot use the spool directory")]
+    Spool(#[source] io::Error),
+    /// The host has no threads left.
+    #[error("cannot start a thread")]
+    Thread(#[source] io::Error),
+    /// The node has no name it could know its own requests by.
+    #[error("cannot name this node in `Via`")]
+    Via(#[from] InvalidLoopToken),
+}
+
+impl DataPlane {
+    /// Starts a node. It listens at once and refuses everything until it has a policy and a lease.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running then but threads that end by themselves.
+    pub fn start(config: Config) -> Result<Running, StartError> {
+        hoop_node::crypto::install();
+        let incarnation = Incarnation::mint(u128::from_be_bytes(hoop_node::random()));
+        let tls = match &config.transport {
+            Transport::Tls { certificate, key } => Some(tls::server(certificate, key)?),
+            Transport::Plaintext => None,
+        };
+        let bound = listen::bind(config.listen, config.shards);
+        let (http, listeners) = bound.map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let (wanted, wishes) = mpsc::channel(WANTED);
+        let shared = Arc::new(Shared::new(wanted));
+        let setups = listeners.into_iter().enumerate().map(|(number, listener)| {
+            ShardSetup::prepare(&config, incarnation, number, listener, tls.clone(), &shared)
+        });
+        // Everything that can fail for a reason of the configuration's has been tried before the first thread starts.
+        let setups = setups.collect::<Result<Vec<_>, _>>()?;
+        let shards = setups.into_iter().map(ShardSetup::start).collect::<Result<_, _>>()?;
+        let (stop_control, stopped) = oneshot::channel();
+        let node = config.node.clone();
+        let roots = tls::system_roots();
+        let control = Control { config, incarnation, shared: Arc::clone(&shared), roots, wanted: wishes };
+        let control = spawn("control".to_owned(), move || async move {
+            tokio::select! {
+                () = control.run() => {}
+                // Stopped, or dropped with what would have stopped it.
+                _ = stopped => {}
+            }
+        })?;
+        tracing::info!(%node, %http, %incarnation, "listening");
+        Ok(Running { http, shared, shards, control, stop_control })
+    }
+}
+
+impl Running {
+    /// Returns the subject of the node's certificate; empty until the node has joined the fleet.
+    #[must_use]
+    pub fn certificate_subject(&self) -> String {
+        self.shared.subject.get().cloned().unwrap_or_default()
+    }
+
+    /// Returns the revision that is applied; zero before the first.
+    #[must_use]
+    pub fn applied(&self) -> Revision {
+        self.shared.world.load().as_ref().map_or_else(Revision::default, |world| world.policy.revision)
+    }
+
+    /// Stops: no new connections, up to 30 s for requests that are being served, then every session is closed.
+    pub async fn stop(self) {
+        self.shared.draining.send_replace(true);
+        let join = |threads: Vec<JoinHandle<()>>| {
+            tokio::task::spawn_blocking(move || threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()))
+        };
+        // The control thread goes last: what is being served needs its lease.
+        let shards = join(self.shards).await.unwrap_or(false);
+        // A control thread that has ended already needs no telling.
+        let _ = self.stop_control.send(());
+        let control = join(vec![self.control]).await.unwrap_or(false);
+        if shards && control {
+            tracing::info!("stopped");
+        } else {
+            tracing::error!("a thread ended by a panic");
+        }
+    }
+}
+
+/// What a shard's thread takes with it.
+struct ShardSetup {
+    number: usize,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    shared: Arc<Shared>,
+    spool: Spool<Directory>,
+    loop_token: LoopToken,
+}
+
+impl ShardSetup {
+    fn prepare(
+        config: &Config,
+        incarnation: Incarnation,
+        number: usize,
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        shared: &Arc<Shared>,
+    ) -> Result<Self, StartError> {
+        let directory = Directory::open(&config.spool_dir, &config.node, incarnation).map_err(StartError::Spool)?;
+        let as_number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let writer = Writer {
+            node: config.node.clone(),
+            incarnation,
+            shard: as_number(number),
+            stride: as_number(config.shards),
+        };
+        let loop_token = LoopToken::parse(&format!("hoop-{incarnation}"))?;
+        let spool = Spool::new(directory, writer);
+        Ok(Self { number, listener, tls, shared: Arc::clone(shared), spool, loop_token })
+    }
+
+    fn start(self) -> Result<JoinHandle<()>, StartError> {
+        let Self { number, listener, tls, shared, spool, loop_token } = self;
+        spawn(format!("shard-{number}"), move || async move {
+            match tokio::net::TcpListener::from_std(listener) {
+                Ok(listener) => Rc::new(Shard::new(shared, spool, loop_token)).run(listener, tls).await,
+                Err(error) => tracing::error!(%error, "a shard cannot use its listener"),
+            }
+        })
+    }
+}
+
+/// Runs a future on a thread with a runtime of its own.
+fn spawn<F: Future<Output = ()>>(
+    name: String,
+    future: impl FnOnce() -> F + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+    let run = move || runtime.block_on(LocalSet::new().run_until(future()));
+    std::thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)
+}
+
+#[cfg(test)]
+mod tests;

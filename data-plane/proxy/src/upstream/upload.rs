@@ -1,0 +1,124 @@
+//! The request's body on its way up.
+
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// How long a caller may take for the next piece of its body (HT-16).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A caller's body, streamed as the backend takes it. Trailers do not go on: nobody judged them.
+pub(crate) struct Upload {
+    incoming: Incoming,
+    progress: Rc<Progress>,
+    idle: Option<Pin<Box<Sleep>>>,
+}
+
+/// How far an upload has come; shared with whoever waits for the answer.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bytes: Cell<u64>,
+    moved: Cell<Instant>,
+    end: Cell<Option<End>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Whole,
+    Broken,
+}
+
+/// Says that the caller's body stopped coming.
+#[derive(Debug, thiserror::Error)]
+#[error("the caller's body stopped coming")]
+pub(crate) struct Stopped;
+
+impl Progress {
+    /// Returns how many bytes went on.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.get()
+    }
+
+    /// Returns when the last byte went on, or when the upload began.
+    pub(crate) fn moved(&self) -> Instant {
+        self.moved.get()
+    }
+
+    /// Returns whether the whole body went on.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.end.get() == Some(End::Whole)
+    }
+
+    /// Returns whether the caller failed to send its body.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.end.get() == Some(End::Broken)
+    }
+}
+
+impl Upload {
+    pub(crate) fn new(incoming: Incoming) -> (Self, Rc<Progress>) {
+        let progress = Progress { bytes: Cell::new(0), moved: Cell::new(Instant::now()), end: Cell::new(None) };
+        let progress = Rc::new(progress);
+        if incoming.is_end_stream() {
+            progress.end.set(Some(End::Whole));
+        }
+        (Self { incoming, progress: Rc::clone(&progress), idle: None }, progress)
+    }
+
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+        let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(IDLE_TIMEOUT)));
+        std::task::ready!(idle.as_mut().poll(cx));
+        self.broken()
+    }
+
+    fn broken(&self) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+        self.progress.end.set(Some(End::Broken));
+        Poll::Ready(Some(Err(Stopped)))
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Stopped;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+        let this = &mut *self;
+        loop {
+            let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+                Poll::Pending => return this.poll_idle(cx),
+                Poll::Ready(frame) => frame,
+            };
+            this.idle = None;
+            match frame {
+                None => {
+                    this.progress.end.set(Some(End::Whole));
+                    return Poll::Ready(None);
+                }
+                Some(Err(_)) => return this.broken(),
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    this.progress.bytes.set(this.progress.bytes.get().saturating_add(data.len() as u64));
+                    this.progress.moved.set(Instant::now());
+                    if this.incoming.is_end_stream() {
+                        this.progress.end.set(Some(End::Whole));
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(data))));
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}

@@ -1,0 +1,161 @@
+//! A shard's open sessions.
+
+use super::token::{Caller, unidentified};
+use crate::shard::Shard;
+use crate::world::{Backend, World};
+use hoop_audit::{CloseReason, Entry, Named};
+use hoop_gate::{OpenSession, Session, Standing};
+use hoop_model::{Code, ContentHash, Refusal, Revision, SessionId, TraceId, Uid, UnixMillis};
+use hoop_policy::Subject;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Most sessions a shard has.
+const MAX_SESSIONS: usize = 10_000;
+/// How long a session may be unused before it is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// What one session is for. A token names one run, so another run is another session; so is a renewed token of the same
+/// run, because a session is judged by the claims it was opened with, and ends with the token that opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    token: ContentHash,
+    identity: Uid,
+    /// An identity that changed must match again.
+    changed: Revision,
+    connection: Uid,
+    /// Another grace or another backend is another session.
+    generation: u64,
+}
+
+/// An open session. Whoever holds a clone uses it.
+pub(crate) struct Held {
+    pub(crate) session: RefCell<Session>,
+    pub(crate) id: SessionId,
+    key: Key,
+    used: Cell<Instant>,
+}
+
+/// A shard's open sessions.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    open: HashMap<Key, Rc<Held>>,
+}
+
+/// Returns the caller's session, opening it if need be: `connect` is judged and recorded before there is one.
+pub(crate) fn session(
+    shard: &Shard,
+    world: &World,
+    caller: &Caller,
+    backend: &Backend,
+    trace: TraceId,
+) -> Result<Rc<Held>, Box<Refusal>> {
+    let key = Key {
+        token: caller.token,
+        identity: caller.identity.uid,
+        changed: caller.changed,
+        connection: backend.uid,
+        generation: backend.generation,
+    };
+    let known = shard.sessions.borrow().open.get(&key).map(Rc::clone);
+    if let Some(held) = known {
+        held.used.set(Instant::now());
+        return Ok(held);
+    }
+    let is_full = || shard.sessions.borrow().open.len() >= MAX_SESSIONS;
+    if is_full() {
+        sweep(shard);
+        if is_full() {
+            return Err(Box::new(Refusal::because(Code::TooMany, "too many sessions are open")));
+        }
+    }
+    let id = SessionId::mint(u128::from_be_bytes(hoop_node::random()));
+    let session = open(shard, world, caller, backend, (id, trace))?;
+    tracing::info!(
+        session = %id,
+        identity = %caller.identity.name,
+        connection = %backend.name,
+        revision = %world.policy.revision,
+        "session opened"
+    );
+    let held = Rc::new(Held { session: RefCell::new(session), id, key, used: Cell::new(Instant::now()) });
+    shard.sessions.borrow_mut().open.insert(key, Rc::clone(&held));
+    Ok(held)
+}
+
+fn open(
+    shard: &Shard,
+    world: &World,
+    caller: &Caller,
+    backend: &Backend,
+    (id, trace): (SessionId, TraceId),
+) -> Result<Session, Box<Refusal>> {
+    let identity = &caller.identity;
+    let run = identity.run(&caller.claims).map_err(|error| unidentified(&error))?;
+    let request = OpenSession {
+        id,
+        subject: Subject {
+            name: identity.name.clone(),
+            uid: identity.uid,
+            groups: identity.groups.clone(),
+            environment: identity.environment.clone(),
+            tags: Arc::new(caller.claims.tags().clone()),
+        },
+        identity_revision: caller.changed,
+        connection: Named { uid: backend.uid, name: backend.name.clone() },
+        run,
+        issuer: caller.claims.iss().into(),
+        token_expires: caller.claims.exp(),
+        grace: backend.spec.session_grace,
+        trace: Some(trace),
+    };
+    let now = hoop_node::clock::unix_now();
+    let admission = Session::open(request, &world.policy.rules, &mut shard.verdicts.borrow_mut(), now);
+    match shard.record(admission.entry(), id) {
+        Ok(receipt) => admission.after(receipt),
+        Err(_) => Err(admission.unrecorded()),
+    }
+}
+
+/// Closes what is over: expired, revoked, or unused for long. A session in use is left to its request, and closed by a
+/// later sweep.
+pub(crate) fn sweep(shard: &Shard) {
+    let now = hoop_node::clock::unix_now();
+    let world = shard.shared.world.load_full();
+    close(shard, |held| reason_to_close(held, world.as_deref(), now));
+}
+
+/// Closes every session, because the node stops.
+pub(crate) fn close_all(shard: &Shard) {
+    close(shard, |_| Some(CloseReason::Draining));
+}
+
+fn reason_to_close(held: &Held, world: Option<&World>, now: UnixMillis) -> Option<CloseReason> {
+    let live = Standing::Live(held.key.changed);
+    let standing = world.map(|world| world.policy.standing(held.key.identity, now.to_seconds()));
+    if now >= held.session.borrow().ends_at() {
+        Some(CloseReason::Expired)
+    } else if standing.is_some_and(|standing| standing != live) {
+        Some(CloseReason::Revoked)
+    } else {
+        (held.used.get().elapsed() >= IDLE_TIMEOUT).then_some(CloseReason::Idle)
+    }
+}
+
+fn close(shard: &Shard, reason: impl Fn(&Held) -> Option<CloseReason>) {
+    let mut closing = Vec::new();
+    shard.sessions.borrow_mut().open.retain(|_, held| {
+        let reason = if Rc::strong_count(held) == 1 { reason(held) } else { None };
+        closing.extend(reason.map(|reason| (held.id, reason)));
+        reason.is_none()
+    });
+    for (id, reason) in closing {
+        // A record that cannot be written is missed by the reader of the chain, and the recorder has said so.
+        drop(shard.record(&Entry::Closed(reason), id));
+        tracing::info!(session = %id, reason = %reason, "session closed");
+    }
+}

@@ -1,0 +1,197 @@
+//! Everything a request is judged by, swapped as a whole.
+//!
+//! ```text
+//!   Snapshot (from the control plane) ──compile, off the hot path──▶ Policy ─┐
+//!   issuers' keys (fetched by this node) ───────────────────────────────────┴▶ World ──▶ one ArcSwap ──▶ shards
+//! ```
+
+use crate::control::jwks::Keys;
+use crate::tls;
+use hoop_gate::{Lease, Standing};
+use hoop_identity::{Directory, Trust};
+use hoop_model::spec::{Connection, Issuer, Scheme};
+use hoop_model::{Object, ResourceName, Revision, Spec, Uid, UnixSeconds};
+use hoop_policy::Rules;
+use rustls::{ClientConfig, RootCertStore};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// One revision, compiled.
+pub(crate) struct Policy {
+    pub(crate) revision: Revision,
+    pub(crate) rules: Rules,
+    pub(crate) directory: Directory,
+    pub(crate) issuers: BTreeMap<ResourceName, Trusted>,
+    identities: BTreeMap<Uid, Known>,
+    backends: BTreeMap<ResourceName, Arc<Backend>>,
+}
+
+/// What is known of an identity beside how it matches.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    changed: Revision,
+    suspended: bool,
+    expires: Option<UnixSeconds>,
+}
+
+/// An issuer, and how to reach it.
+pub(crate) struct Trusted {
+    pub(crate) spec: Issuer,
+    pub(crate) tls: Arc<ClientConfig>,
+}
+
+/// A connection, ready to be used.
+pub(crate) struct Backend {
+    pub(crate) name: ResourceName,
+    pub(crate) uid: Uid,
+    pub(crate) generation: u64,
+    pub(crate) spec: Connection,
+    /// `None` for plaintext, and for nothing else.
+    pub(crate) tls: Option<Arc<ClientConfig>>,
+}
+
+/// What a shard loads once per request.
+pub(crate) struct World {
+    /// Different for every World of this process: what was found out in one is not used in another.
+    pub(crate) version: u64,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) trust: Trust,
+    /// The issuers whose first keys are on their way.
+    pub(crate) awaited: BTreeSet<ResourceName>,
+}
+
+/// Says why a revision cannot be applied. It is applied whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{object}`: {reason}")]
+pub(crate) struct CannotApply {
+    pub(crate) object: String,
+    pub(crate) reason: String,
+}
+
+/// What the control thread shares with the shards.
+pub(crate) struct Shared {
+    pub(crate) world: arc_swap::ArcSwapOption<World>,
+    pub(crate) lease: arc_swap::ArcSwap<Lease>,
+    /// Counts publications, for those who wait for one.
+    pub(crate) published: watch::Sender<u64>,
+    /// Issuers of tokens whose key is not there.
+    pub(crate) wanted: tokio::sync::mpsc::Sender<ResourceName>,
+    /// The subject of the node's certificate, once it has one.
+    pub(crate) subject: OnceLock<String>,
+    /// True once the node stops.
+    pub(crate) draining: watch::Sender<bool>,
+}
+
+impl Shared {
+    pub(crate) fn new(wanted: tokio::sync::mpsc::Sender<ResourceName>) -> Self {
+        Self {
+            world: arc_swap::ArcSwapOption::empty(),
+            lease: arc_swap::ArcSwap::from_pointee(Lease::NONE),
+            published: watch::Sender::new(0),
+            wanted,
+            subject: OnceLock::new(),
+            draining: watch::Sender::new(false),
+        }
+    }
+
+    /// Returns whether the node is stopping.
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+}
+
+/// What compiling one revision yields: the policy, and each issuer's keys as the revision itself has them.
+pub(crate) type Compiled = (Policy, BTreeMap<ResourceName, Keys>);
+
+impl Policy {
+    /// Compiles a revision.
+    ///
+    /// # Errors
+    /// [`CannotApply`] for the first object that cannot be used.
+    pub(crate) fn compile(
+        objects: &[Arc<Object>],
+        revision: Revision,
+        previous: Option<&Self>,
+        roots: &Arc<RootCertStore>,
+    ) -> Result<Compiled, CannotApply> {
+        let rules = Rules::compile(objects, revision, previous.map(|p| &p.rules)).map_err(|errors| CannotApply {
+            object: errors.first().map_or_else(String::new, |e| e.policy.to_string()),
+            reason: errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        })?;
+        let mut policy = Self {
+            revision,
+            rules,
+            directory: Directory::compile(objects.iter().map(AsRef::as_ref)),
+            issuers: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            backends: BTreeMap::new(),
+        };
+        let mut keys = BTreeMap::new();
+        for object in objects {
+            let name = &object.metadata.name;
+            match &object.spec {
+                Spec::Issuer(issuer) => {
+                    let tls = tls::client(issuer.ca.as_deref(), roots).map_err(|e| cannot(name, &e))?;
+                    keys.insert(name.clone(), Keys::of(issuer, Instant::now()).map_err(|e| cannot(name, &e))?);
+                    policy.issuers.insert(name.clone(), Trusted { spec: issuer.clone(), tls });
+                }
+                Spec::Identity(identity) => {
+                    let known = Known {
+                        changed: object.metadata.revision,
+                        suspended: identity.suspended,
+                        expires: identity.expires.map(UnixSeconds),
+                    };
+                    policy.identities.insert(object.metadata.uid, known);
+                }
+                Spec::Connection(connection) => {
+                    let backend = Backend::of(object, connection, roots).map_err(|e| cannot(name, &e))?;
+                    policy.backends.insert(name.clone(), Arc::new(backend));
+                }
+                Spec::Policy(_) => {}
+            }
+        }
+        Ok((policy, keys))
+    }
+
+    /// Returns a connection that this node serves.
+    pub(crate) fn backend(&self, name: &ResourceName) -> Option<&Arc<Backend>> {
+        self.backends.get(name)
+    }
+
+    /// Returns the revision of an identity's last change.
+    pub(crate) fn identity_changed(&self, identity: Uid) -> Option<Revision> {
+        self.identities.get(&identity).map(|known| known.changed)
+    }
+
+    /// Returns what this revision says of an identity.
+    pub(crate) fn standing(&self, identity: Uid, now: UnixSeconds) -> Standing {
+        match self.identities.get(&identity) {
+            None => Standing::Gone,
+            Some(known) if known.suspended => Standing::Suspended,
+            Some(known) if known.expires.is_some_and(|at| now >= at) => Standing::Expired,
+            Some(known) => Standing::Live(known.changed),
+        }
+    }
+}
+
+impl Backend {
+    fn of(object: &Object, spec: &Connection, roots: &Arc<RootCertStore>) -> Result<Self, tls::TlsError> {
+        let tls = match spec.upstream.scheme {
+            Scheme::Http => None,
+            Scheme::Https => Some(tls::client(spec.upstream_ca.as_deref(), roots)?),
+        };
+        Ok(Self {
+            name: object.metadata.name.clone(),
+            uid: object.metadata.uid,
+            generation: object.metadata.generation,
+            spec: spec.clone(),
+            tls,
+        })
+    }
+}
+
+fn cannot(name: &ResourceName, error: &dyn std::error::Error) -> CannotApply {
+    CannotApply { object: name.to_string(), reason: crate::control::chain(error) }
+}
