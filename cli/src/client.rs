@@ -1,0 +1,65 @@
+//! The connection to the control plane: one TLS channel pinned to the cluster CA, and the caller's token on every call.
+
+use anyhow::{Context, bail};
+use hoop_wire::v1::admin_client::AdminClient;
+use std::path::PathBuf;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+/// Where the control plane is and how to sign in to it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Access {
+    /// The control plane, as `https://HOST:PORT`.
+    #[arg(long, env = "HOOP_SERVER", global = true)]
+    server: Option<String>,
+    /// PEM file of the cluster CA.
+    #[arg(long, env = "HOOP_CA", global = true)]
+    ca: Option<PathBuf>,
+    /// File that holds the administrator's token.
+    #[arg(long, env = "HOOP_TOKEN_FILE", global = true)]
+    token_file: Option<PathBuf>,
+}
+
+/// Puts the token on every call.
+#[derive(Clone)]
+pub(crate) struct SignedIn(MetadataValue<Ascii>);
+
+impl Interceptor for SignedIn {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// A client of the Admin service.
+pub(crate) type Admin = AdminClient<InterceptedService<Channel, SignedIn>>;
+
+impl Access {
+    /// Opens the channel.
+    pub(crate) async fn connect(&self) -> anyhow::Result<Admin> {
+        let (Some(server), Some(ca), Some(token_file)) = (&self.server, &self.ca, &self.token_file) else {
+            bail!("need --server, --ca and --token-file (or HOOP_SERVER, HOOP_CA and HOOP_TOKEN_FILE)");
+        };
+        let ca = std::fs::read_to_string(ca).with_context(|| format!("read `{}`", ca.display()))?;
+        let token = std::fs::read_to_string(token_file).with_context(|| format!("read `{}`", token_file.display()))?;
+        connect(server, &ca, token.trim()).await
+    }
+}
+
+/// Opens the channel with a CA and a token in hand.
+pub(crate) async fn connect(server: &str, ca_pem: &str, token: &str) -> anyhow::Result<Admin> {
+    let channel = hoop_rpc::connect(server, ca_pem, hoop_rpc::SERVER_NAME, None)
+        .await
+        .with_context(|| format!("connect to `{server}`"))?;
+    let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().context("the token is not printable")?;
+    bearer.set_sensitive(true);
+    Ok(AdminClient::with_interceptor(channel, SignedIn(bearer)))
+}
+
+/// A call's failure in the administrator's words: the server's message, without transport detail.
+pub(crate) fn said(status: Status) -> anyhow::Error {
+    anyhow::anyhow!("{} ({:?})", status.message(), status.code())
+}

@@ -1,0 +1,95 @@
+//! `hoopctl cluster`: the control plane itself.
+
+use super::{Format, Outcome};
+use crate::client::{Admin, said};
+use anyhow::{Context, bail};
+use hoop_wire::v1;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Looks at the cluster, and lets nodes join it.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Cluster {
+    /// Prints leader, term, log and revision.
+    Status {
+        /// How to print.
+        #[arg(short, long = "output", value_enum, default_value = "table")]
+        output: Format,
+    },
+    /// Mints a one-time token with which one node can join.
+    JoinToken {
+        /// The role the node gets.
+        #[arg(long, value_parser = ["data-plane"])]
+        role: String,
+        /// A placement label, `KEY=VALUE`; the node cannot change it.
+        #[arg(long = "label", value_parser = label)]
+        labels: Vec<(String, String)>,
+        /// How long the token may wait to be spent.
+        #[arg(long, default_value = "1h", value_parser = hoop_model::parse_span)]
+        lifetime: std::time::Duration,
+        /// How to print.
+        #[arg(short, long = "output", value_enum, default_value = "table")]
+        output: Format,
+    },
+}
+
+fn label(text: &str) -> anyhow::Result<(String, String)> {
+    let (key, value) = text.split_once('=').context("a label is `KEY=VALUE`")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+impl Cluster {
+    pub(crate) async fn run(&self, admin: Admin) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Status { output } => status(admin, *output).await,
+            Self::JoinToken { role: _, labels, lifetime, output } => {
+                let labels: BTreeMap<_, _> = labels.iter().cloned().collect();
+                join_token(admin, labels, u64::try_from(lifetime.as_millis())?, *output).await
+            }
+        }
+    }
+}
+
+async fn status(mut admin: Admin, output: Format) -> anyhow::Result<Outcome> {
+    let status = admin.cluster_status(v1::ClusterStatusRequest {}).await.map_err(said)?.into_inner();
+    let revision = status.revision.unwrap_or_default();
+    let facts = json!({
+        "cluster_version": status.cluster_version,
+        "revision": format!("{}.{}", revision.epoch, revision.index),
+        "term": status.term,
+        "leader": status.leader,
+        "voters": status.voters,
+        "last_log_index": status.last_log_index,
+        "applied_index": status.applied_index,
+        "log_time_ms": status.log_time_ms,
+    });
+    print_facts(&facts, output)
+}
+
+async fn join_token(
+    mut admin: Admin,
+    labels: BTreeMap<String, String>,
+    lifetime_ms: u64,
+    output: Format,
+) -> anyhow::Result<Outcome> {
+    let role = v1::create_join_token_request::Role::DataPlane.into();
+    let request = v1::CreateJoinTokenRequest { role, labels, lifetime_ms };
+    let reply = admin.create_join_token(request).await.map_err(said)?.into_inner();
+    match output {
+        Format::Table => println!("{}", reply.token),
+        Format::Json => {
+            let facts = json!({"token": reply.token, "expires_ms": reply.expires_ms, "ca": reply.ca});
+            println!("{}", serde_json::to_string_pretty(&facts)?);
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn print_facts(facts: &serde_json::Value, output: Format) -> anyhow::Result<Outcome> {
+    match (output, facts.as_object()) {
+        (Format::Json, _) => println!("{}", serde_json::to_string_pretty(facts)?),
+        (Format::Table, Some(members)) => members.iter().for_each(|(name, value)| println!("{name:<16} {value}")),
+        (Format::Table, None) => bail!("nothing to print"),
+    }
+    Ok(Outcome::Done)
+}

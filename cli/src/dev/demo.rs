@@ -1,0 +1,223 @@
+//! `hoopctl dev --demo`: plays the nightly job, step by step. Every line it prints as seen was checked; the first thing that
+//! is not as it should be ends the demo with an error.
+
+use super::backend::DemoBackend;
+use super::issuer::{AUDIENCE, Claims, DemoIssuer};
+use super::job::{Answer, Job};
+use super::planes::Planes;
+use crate::commands::Outcome;
+use anyhow::{Context, ensure};
+use hoop_model::spec::Origin;
+use std::time::Duration;
+
+/// Twice the lease, so that a slow machine does not fail the demo.
+const LEASE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Plays the demo.
+pub(super) async fn play() -> anyhow::Result<Outcome> {
+    let stage = Stage::set().await?;
+    let mut job = Job::connect(stage.planes.gateway_address()).await?;
+    stage.node_is_enrolled().await?;
+    stage.read_is_allowed(&mut job).await?;
+    stage.delete_is_refused(&mut job).await?;
+    stage.other_tokens_are_refused(&mut job).await?;
+    stage.tightened_policy_is_felt(&mut job).await?;
+    stage.lease_ends(&mut job).await?;
+    stage.evidence_is_whole().await?;
+    println!("\nEvery step was observed.");
+    Ok(Outcome::Done)
+}
+
+struct Stage {
+    planes: Planes,
+    issuer: DemoIssuer,
+    backend: DemoBackend,
+    token: String,
+}
+
+impl Stage {
+    async fn set() -> anyhow::Result<Self> {
+        let planes = Planes::start().await?;
+        let issuer = DemoIssuer::start().await?;
+        let backend = DemoBackend::start().await?;
+        let mut documents = documents_of_caller(&issuer);
+        documents.push_str(&document_of_connection("react", backend.origin()));
+        documents.push_str(OPEN_POLICY);
+        planes.apply(&documents).await.context("apply the demo's resources")?;
+        let token = issuer.token(&Claims::nightly())?;
+        Ok(Self { planes, issuer, backend, token })
+    }
+
+    async fn node_is_enrolled(&self) -> anyhow::Result<()> {
+        step("the data-plane node joined with a one-time token");
+        let subject = self.planes.certificate_subject().await;
+        ensure!(subject.contains("CN=dev-1"), "the node's certificate is for `{subject}`");
+        println!("  certificate  {subject}");
+        println!("  applied      revision {}", self.planes.applied().await);
+        Ok(())
+    }
+
+    async fn read_is_allowed(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the job reads, with nothing but its OIDC token");
+        let answer = self.send(job, "GET", "/c/react/orders/7", "").await?;
+        ensure!(answer.status == 200, "expected 200, saw {answer:?}");
+        self.backend_saw(&["GET /orders/7"])
+    }
+
+    async fn delete_is_refused(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the job deletes: blocked before execution");
+        let answer = self.send(job, "DELETE", "/c/react/orders/7", "").await?;
+        ensure!(answer.status == 403 && answer.code() == "forbidden", "expected a refusal, saw {answer:?}");
+        self.backend_saw(&[])
+    }
+
+    async fn other_tokens_are_refused(&self, job: &mut Job) -> anyhow::Result<()> {
+        for (what, claims, status, code) in [
+            ("from another repository", Claims { repository_id: "666", ..Claims::nightly() }, 403, "identity_none"),
+            ("that has expired", Claims { lifetime: -120, ..Claims::nightly() }, 401, "token_expired"),
+            ("for another audience", Claims { audience: "gw://other", ..Claims::nightly() }, 401, "token_audience"),
+        ] {
+            step(&format!("a token {what}"));
+            let token = self.issuer.token(&claims)?;
+            let answer = job.send("GET", "/c/react/orders/7", &token, "").await?;
+            saw(&answer);
+            ensure!(answer.status == status && answer.code() == code, "expected {code}, saw {answer:?}");
+            self.backend_saw(&[])?;
+        }
+        Ok(())
+    }
+
+    async fn tightened_policy_is_felt(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the job updates a note; then the policy is tightened while it runs");
+        let answer = self.send(job, "PATCH", "/c/react/notes/1", "{\"text\":\"done\"}").await?;
+        ensure!(answer.status == 200, "expected 200, saw {answer:?}");
+        self.backend_saw(&["PATCH /notes/1"])?;
+        self.planes.apply(READ_ONLY_POLICY).await.context("tighten the policy")?;
+        println!("  applied      revision {}", self.planes.applied().await);
+        let answer = self.send(job, "PATCH", "/c/react/notes/1", "{\"text\":\"again\"}").await?;
+        ensure!(answer.status == 403 && answer.code() == "not_permitted", "expected a refusal, saw {answer:?}");
+        self.backend_saw(&[])
+    }
+
+    async fn lease_ends(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the control plane goes away: commands go on, and are refused when the lease ends");
+        self.planes.stop_control_plane().await;
+        let answer = self.send(job, "GET", "/c/react/notes/1", "").await?;
+        ensure!(answer.status == 200, "expected 200 within the lease, saw {answer:?}");
+        self.backend_saw(&["GET /notes/1"])?;
+        let cut = tokio::time::Instant::now();
+        while cut.elapsed() < LEASE_PATIENCE {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            let answer = job.send("GET", "/c/react/notes/1", &self.token, "").await?;
+            if answer.status != 200 {
+                println!("  after        {:.1} s", cut.elapsed().as_secs_f32());
+                saw(&answer);
+                ensure!(answer.code() == "lease_expired", "expected lease_expired, saw {answer:?}");
+                self.backend.take_seen();
+                let answer = self.send(job, "GET", "/c/react/notes/1", "").await?;
+                ensure!(answer.status == 503, "a refusal must last, saw {answer:?}");
+                return self.backend_saw(&[]);
+            }
+        }
+        anyhow::bail!("the lease did not end within {LEASE_PATIENCE:?}")
+    }
+
+    async fn evidence_is_whole(&self) -> anyhow::Result<()> {
+        step("the evidence: every chain verifies; a flipped bit and a cut tail are found in copies");
+        self.planes.stop_data_plane().await;
+        let mut all = 0;
+        for chain in self.planes.chains()? {
+            let (records, head) = chain.verify()?;
+            all += records;
+            ensure!(chain.with_flipped_bit(head).verify().is_err(), "a flipped bit was not found");
+            ensure!(chain.with_cut_tail(head).verify().is_err(), "a cut tail was not found");
+        }
+        ensure!(all > 0, "nothing was recorded");
+        println!("  verified     {all} records");
+        Ok(())
+    }
+
+    async fn send(&self, job: &mut Job, method: &str, path: &str, body: &str) -> anyhow::Result<Answer> {
+        let answer = job.send(method, path, &self.token, body).await?;
+        println!("  {method} {path}");
+        saw(&answer);
+        Ok(answer)
+    }
+
+    fn backend_saw(&self, expected: &[&str]) -> anyhow::Result<()> {
+        let seen = self.backend.take_seen();
+        let shown = if seen.is_empty() { "nothing".to_owned() } else { seen.join(", ") };
+        println!("  backend saw  {shown}");
+        ensure!(seen == expected, "the backend should have seen {expected:?}");
+        Ok(())
+    }
+}
+
+fn step(what: &str) {
+    println!("\n* {what}");
+}
+
+fn saw(answer: &Answer) {
+    println!("  job saw      {} {}", answer.status, answer.body);
+}
+
+/// The demo's issuer and identity.
+pub(super) fn documents_of_caller(issuer: &DemoIssuer) -> String {
+    format!(
+        r#"apiVersion: hoop/v1
+kind: Issuer
+metadata: {{name: ci}}
+spec: {{for: identities, url: "{url}", audiences: ["{AUDIENCE}"], algorithms: [ES256], maxTokenLifetime: 1h}}
+---
+apiVersion: hoop/v1
+kind: Identity
+metadata: {{name: nightly-react}}
+spec:
+  issuer: ci
+  claims: {{repository_id: "4711", ref: refs/heads/main}}
+  run: run_id
+  owner: platform-team@example.com
+  groups: [agents]
+  environment: production
+"#,
+        url = issuer.url()
+    )
+}
+
+/// A connection to a service.
+pub(super) fn document_of_connection(name: &str, origin: &Origin) -> String {
+    format!(
+        "---\napiVersion: hoop/v1\nkind: Connection\nmetadata: {{name: {name}}}\n\
+         spec: {{protocol: http, upstream: \"{origin}\", environment: production}}\n"
+    )
+}
+
+const OPEN_POLICY: &str = r#"---
+apiVersion: hoop/v1
+kind: Policy
+metadata: {name: agents-on-react}
+spec:
+  cedar: |
+    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"connect", resource == Hoop::Connection::"react");
+    permit (principal in Hoop::Group::"agents", action in Hoop::Action::"read", resource in Hoop::Connection::"react");
+    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"http:PATCH", resource in Hoop::Connection::"react")
+    when { context.path like "/notes/*" };
+---
+apiVersion: hoop/v1
+kind: Policy
+metadata: {name: production}
+spec:
+  cedar: |
+    @id("no-deletes")
+    @message("jobs never delete in production")
+    forbid (principal, action == Hoop::Action::"http:DELETE", resource in Hoop::Environment::"production");
+"#;
+
+const READ_ONLY_POLICY: &str = r#"apiVersion: hoop/v1
+kind: Policy
+metadata: {name: agents-on-react}
+spec:
+  cedar: |
+    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"connect", resource == Hoop::Connection::"react");
+    permit (principal in Hoop::Group::"agents", action in Hoop::Action::"read", resource in Hoop::Connection::"react");
+"#;
