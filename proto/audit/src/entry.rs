@@ -212,5 +212,7 @@ numbered! {
         Draining = 5 "draining",
         /// It is not known how it ended: the process died.
         Unknown = 6 "unknown",
+        /// Its identity opened too many others.
+        Displaced = 7 "displaced",
     }
 }

@@ -1,6 +1,7 @@
-//! What the HTTP library would not show us: bare line feeds, and a `Content-Length` beside a `Transfer-Encoding`.
+//! What the HTTP library would not show us: bare line feeds, a repeated `Content-Length`, and one beside a
+//! `Transfer-Encoding`.
 //!
-//! The library mends both silently, so the gateway and whoever stands before it could read the same bytes differently
+//! The library mends all of them silently, so the gateway and whoever stands before it could read the same bytes differently
 //! (HT-01, HT-02). The scanner follows the framing of every message on a connection, so that it knows what is a head;
 //! it is never more lenient than the library, so both always agree on where the next head begins.
 
@@ -184,7 +185,10 @@ impl Head {
         let value = value.get(1..).unwrap_or(&[]).trim_ascii();
         let name = name.trim_ascii();
         if name.eq_ignore_ascii_case(b"content-length") {
-            self.unclear |= self.length.is_some();
+            // The library takes the same length twice for one.
+            if self.length.is_some() {
+                return Err(Wrong::Poison);
+            }
             match number(value, 10) {
                 Some(length) => self.length = Some(length),
                 None => {
@@ -272,9 +276,16 @@ mod tests {
     }
 
     #[test]
+    fn ht_01_a_second_content_length_is_poisoned_also_when_it_says_the_same() {
+        let first = "POST / HTTP/1.1\r\nContent-Length: 3\r\n";
+        for second in ["Content-Length: 3\r\n", "content-length:4\r\n", "Content-Length: \r\n"] {
+            assert_eq!(scan(&format!("{first}{second}\r\nabc")).0, Scanned::Poison { good: first.len() }, "{second:?}");
+        }
+    }
+
+    #[test]
     fn what_has_no_agreed_length_ends_the_connection() {
         for head in [
-            "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
             "POST / HTTP/1.1\r\nContent-Length: +3\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
             "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",

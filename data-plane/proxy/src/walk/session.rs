@@ -8,7 +8,7 @@ use hoop_gate::{OpenSession, Session, Standing};
 use hoop_model::{Code, ContentHash, Refusal, Revision, SessionId, TraceId, Uid, UnixMillis};
 use hoop_policy::Subject;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,9 @@ use tokio::time::Instant;
 
 /// Most sessions a shard has.
 const MAX_SESSIONS: usize = 10_000;
+/// Most sessions one identity has in a shard. One more closes its oldest, so that a job with a new token for every request
+/// uses up nothing that others need.
+const MAX_SESSIONS_PER_IDENTITY: usize = 256;
 /// How long a session may be unused before it is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -44,6 +47,22 @@ pub(crate) struct Held {
 #[derive(Default)]
 pub(crate) struct Sessions {
     open: HashMap<Key, Rc<Held>>,
+    /// Each identity's sessions, oldest first; also some that are closed by now. Never longer than an identity's share.
+    opened: HashMap<Uid, VecDeque<Key>>,
+}
+
+impl Sessions {
+    /// Adds a session; returns the one that has to make room. That one serves the requests it is serving to their end.
+    fn insert(&mut self, key: Key, held: Rc<Held>) -> Option<Rc<Held>> {
+        self.open.insert(key, held);
+        let opened = self.opened.entry(key.identity).or_default();
+        opened.push_back(key);
+        if opened.len() <= MAX_SESSIONS_PER_IDENTITY {
+            return None;
+        }
+        let oldest = opened.pop_front()?;
+        self.open.remove(&oldest)
+    }
 }
 
 /// Returns the caller's session, opening it if need be: `connect` is judged and recorded before there is one.
@@ -83,7 +102,10 @@ pub(crate) fn session(
         "session opened"
     );
     let held = Rc::new(Held { session: RefCell::new(session), id, key, used: Cell::new(Instant::now()) });
-    shard.sessions.borrow_mut().open.insert(key, Rc::clone(&held));
+    let displaced = shard.sessions.borrow_mut().insert(key, Rc::clone(&held));
+    if let Some(displaced) = displaced {
+        end(shard, displaced.id, CloseReason::Displaced);
+    }
     Ok(held)
 }
 
@@ -154,8 +176,12 @@ fn close(shard: &Shard, reason: impl Fn(&Held) -> Option<CloseReason>) {
         reason.is_none()
     });
     for (id, reason) in closing {
-        // A record that cannot be written is missed by the reader of the chain, and the recorder has said so.
-        drop(shard.record(&Entry::Closed(reason), id));
-        tracing::info!(session = %id, reason = %reason, "session closed");
+        end(shard, id, reason);
     }
+}
+
+fn end(shard: &Shard, id: SessionId, reason: CloseReason) {
+    // A record that cannot be written is missed by the reader of the chain, and the recorder has said so.
+    drop(shard.record(&Entry::Closed(reason), id));
+    tracing::info!(session = %id, reason = %reason, "session closed");
 }
