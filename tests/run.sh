@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # The gate: format, lints, docs, arrows and every test. It changes nothing in the tree.
-#   tests/run.sh          everything
+#   tests/run.sh          everything, at the counts of continuous integration
 #   tests/run.sh quick    format, lints, unit tests, arrows, and one path through real processes
-# HOOP_FULL=1 makes the crash tests run as many rounds as they take to convince. The last line is `N passed, N failed`.
+#   tests/run.sh full     everything, with as many rounds of the crash and property tests as it takes to convince
+# The last line is `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-mode=${1:-full}
+mode=${1:-ci}
 case $mode in
-  quick | full) ;;
+  quick | ci) ;;
+  full) export HOOP_FULL=1 PROPTEST_CASES=10000 ;;
   *) echo "usage: tests/run.sh [quick|full]" >&2; exit 2 ;;
 esac
 
@@ -22,14 +24,14 @@ main() {
   step "tools" install_tools
   step "format" cargo fmt --all --check
   step "lints" cargo clippy --workspace --all-targets -- -D warnings
-  if [[ $mode == full ]]; then
+  if [[ $mode != quick ]]; then
     step "docs" env RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
   fi
   step "build" build
   if [[ -s $work/suites ]]; then
     run_suites
   fi
-  if [[ $mode == full ]]; then
+  if [[ $mode != quick ]]; then
     suite "documentation examples" cargo test --workspace --doc
   fi
   echo
@@ -131,7 +133,7 @@ run_suites() {
       # Most of them wait for a process or for a lease, so more of them run at once than there are processors.
       test*" e2e")
         arguments=(--test-threads=4)
-        [[ $mode == full ]] || arguments+=(path_)
+        [[ $mode != quick ]] || arguments+=(path_)
         ;;
     esac
     suite "$name" env -C "$directory" CARGO_MANIFEST_DIR="$directory" "$binary" "${arguments[@]}"

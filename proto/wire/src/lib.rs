@@ -25,6 +25,8 @@ mod identity;
 mod issuer;
 mod object;
 mod revision;
+#[cfg(test)]
+mod tests;
 
 pub use error::Malformed;
 pub use object::{document_name, kind};

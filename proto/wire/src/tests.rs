@@ -1,0 +1,104 @@
+//! What was encoded reads back the same, and what is not well-formed does not read at all.
+
+use crate::v1;
+use hoop_model::spec::{
+    Algorithm, Audience, ClaimCondition, Connection, ContainsText, Identity, IntegerIs, Issuer, KeySource, Origin,
+    Policy, Protocol, Recording,
+};
+use hoop_model::{Metadata, Object, ResourceName, Revision, Spec, Uid};
+use prost::Message;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+fn name(text: &str) -> ResourceName {
+    ResourceName::parse(text).unwrap()
+}
+
+fn issuer(jwks: KeySource) -> Spec {
+    Spec::Issuer(Issuer {
+        audience: Audience::People,
+        url: "https://idp.test/a".into(),
+        audiences: vec!["gw://prod".into()],
+        algorithms: vec![Algorithm::RS256, Algorithm::EdDSA, Algorithm::ES384],
+        max_token_lifetime: Duration::from_secs(90),
+        token_type: Some("at+jwt".into()),
+        jwks,
+        ca: Some("pem".into()),
+    })
+}
+
+fn specs() -> Vec<Spec> {
+    let claims = BTreeMap::from([
+        ("a".to_owned(), ClaimCondition::Equals("x".into())),
+        ("b".to_owned(), ClaimCondition::Integer(IntegerIs { integer: -7 })),
+        ("c".to_owned(), ClaimCondition::Contains(ContainsText { contains: "y".into() })),
+    ]);
+    vec![
+        issuer(KeySource::Discover {}),
+        issuer(KeySource::Keys("{}".into())),
+        Spec::Identity(Identity {
+            issuer: name("ci"),
+            claims,
+            run: "run_id".into(),
+            owner: "o".into(),
+            groups: vec![name("g")],
+            environment: Some(name("e")),
+            expires: Some(9),
+            suspended: true,
+        }),
+        Spec::Connection(Connection {
+            protocol: Protocol::Http,
+            upstream: Origin::parse("https://a.test:8443").unwrap(),
+            upstream_ca: Some("pem".into()),
+            environment: None,
+            recording: Recording::Standard,
+            session_grace: Duration::from_millis(1500),
+            response_timeout: Duration::from_secs(9),
+            nodes: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
+        }),
+        Spec::Policy(Policy { cedar: "permit(principal, action, resource);".into() }),
+    ]
+}
+
+#[test]
+fn an_object_of_every_kind_reads_back_the_same() {
+    for spec in specs() {
+        let metadata =
+            Metadata { name: name("x"), uid: Uid::mint(7), generation: 3, revision: Revision { epoch: 1, index: 9 } };
+        let object = Object { metadata, spec };
+        let bytes = v1::Object::from(&object).encode_to_vec();
+        let read = v1::Object::decode(bytes.as_slice()).unwrap();
+        assert_eq!(Object::try_from(read), Ok(object));
+    }
+}
+
+#[test]
+fn a_spec_that_breaks_a_rule_does_not_read() {
+    let mut spoilt = Vec::new();
+    for spec in specs() {
+        let mut wire = v1::Spec::from(&spec);
+        let field = match wire.kind.as_mut().unwrap() {
+            v1::spec::Kind::Issuer(issuer) => {
+                issuer.algorithms = vec!["HS256".into()];
+                "algorithms"
+            }
+            v1::spec::Kind::Identity(identity) => {
+                identity.claims.clear();
+                "claims"
+            }
+            v1::spec::Kind::Connection(connection) => {
+                connection.protocol = 99;
+                "protocol"
+            }
+            v1::spec::Kind::Policy(policy) => {
+                policy.cedar.clear();
+                "cedar"
+            }
+        };
+        assert_eq!(Spec::try_from(wire).unwrap_err().field, field);
+        spoilt.push(field);
+    }
+    assert_eq!(spoilt.len(), specs().len());
+    assert!(Spec::try_from(v1::Spec { kind: None }).is_err());
+    assert!(Object::try_from(v1::Object::default()).is_err());
+}
