@@ -1,5 +1,6 @@
 //! TLS settings, both sides.
 
+use hoop_node::pki::{InvalidAnchors, trust_anchors};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -15,6 +16,9 @@ pub enum TlsError {
     /// There is no certificate.
     #[error("no certificate")]
     Empty,
+    /// The certificates to verify against cannot be used.
+    #[error("cannot verify against the given certificates")]
+    Anchors(#[from] InvalidAnchors),
     /// TLS does not take it.
     #[error("not usable for TLS")]
     Tls(#[from] rustls::Error),
@@ -35,16 +39,7 @@ pub(crate) fn system_roots() -> Arc<RootCertStore> {
 pub(crate) fn client(ca: Option<&str>, system: &Arc<RootCertStore>) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = match ca {
         None => Arc::clone(system),
-        Some(ca) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
-                roots.add(certificate.map_err(TlsError::Pem)?)?;
-            }
-            if roots.is_empty() {
-                return Err(TlsError::Empty);
-            }
-            Arc::new(roots)
-        }
+        Some(ca) => Arc::new(trust_anchors(ca)?),
     };
     let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -4,11 +4,13 @@
 //! under the name and role that the join token fixed. After the TLS layer has verified a certificate against the CA,
 //! [`PeerIdentity`] reads who it is.
 
+mod anchors;
 mod ca;
 mod key;
 mod peer;
 mod role;
 
+pub use anchors::{InvalidAnchors, trust_anchors};
 pub use ca::{CA_LIFETIME, ClusterCa, IssueError, NODE_LIFETIME, OpenError, SERVER_LIFETIME, SERVER_NAME};
 pub use key::{KeyError, NodeKey};
 pub use peer::{PeerIdentity, UntrustedPeer};

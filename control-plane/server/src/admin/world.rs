@@ -1,6 +1,7 @@
 //! The objects as they would be after a change, and whether they may be so.
 
 use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec, Uid};
+use hoop_node::pki::trust_anchors;
 use hoop_state::{Reference, State};
 use hoop_wire::v1;
 use prost::Message;
@@ -43,15 +44,27 @@ impl World {
     pub(super) fn problems(&self) -> Vec<String> {
         let mut issuers = Vec::new();
         let mut identities = Vec::new();
-        for ((_, name), object) in &self.objects {
-            match &object.spec {
-                Spec::Issuer(issuer) => issuers.push((name, issuer)),
-                Spec::Identity(identity) => identities.push((name, identity)),
-                Spec::Connection(_) | Spec::Policy(_) => {}
+        let mut problems = Vec::new();
+        for ((kind, name), object) in &self.objects {
+            let anchors = match &object.spec {
+                Spec::Issuer(issuer) => {
+                    issuers.push((name, issuer));
+                    issuer.ca.as_ref().map(|ca| ("ca", ca))
+                }
+                Spec::Identity(identity) => {
+                    identities.push((name, identity));
+                    None
+                }
+                Spec::Connection(connection) => connection.upstream_ca.as_ref().map(|ca| ("upstreamCa", ca)),
+                Spec::Policy(_) => None,
+            };
+            // One that no node can use would fence every node that is sent it.
+            if let Some((field, Err(error))) = anchors.map(|(field, pem)| (field, trust_anchors(pem))) {
+                problems.push(format!("{kind} `{name}`: `{field}`: {error}"));
             }
         }
         let findings = hoop_identity::lint::trust_rules(issuers, identities);
-        let mut problems: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        problems.extend(findings.iter().map(ToString::to_string));
         let objects: Vec<_> = self.objects.values().cloned().collect();
         if let Err(errors) = hoop_policy::validate(&objects) {
             problems.extend(errors.iter().map(ToString::to_string));

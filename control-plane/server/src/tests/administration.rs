@@ -57,6 +57,18 @@ async fn cp_13_an_apply_with_one_bad_document_leaves_everything_as_it_was() {
         }),
         ("no spec", v1::Document { name: "p".into(), ..Default::default() }),
         ("no kind", v1::Document { name: "p".into(), spec: Some(v1::Spec::default()), precondition: None }),
+        ("a CA that no node could use", {
+            let connection = v1::Connection {
+                protocol: v1::connection::Protocol::Http.into(),
+                upstream: "https://x.example.com".into(),
+                upstream_ca: Some("garbage".into()),
+                recording: v1::connection::Recording::Standard.into(),
+                response_timeout_ms: 1000,
+                ..Default::default()
+            };
+            let spec = v1::Spec { kind: Some(v1::spec::Kind::Connection(connection)) };
+            v1::Document { name: "c".into(), spec: Some(spec), precondition: None }
+        }),
         ("protocol missing", {
             let bare = v1::Connection { upstream: "https://x.example.com".into(), ..Default::default() };
             document("c", spec::Kind::Connection(bare))
@@ -71,7 +83,7 @@ async fn cp_13_an_apply_with_one_bad_document_leaves_everything_as_it_was() {
         assert!(!refused.message().is_empty());
         assert_eq!(plane.list().await, before, "{why}");
     }
-    assert_eq!(count, 16);
+    assert_eq!(count, 17);
 }
 
 #[tokio::test]

@@ -17,14 +17,16 @@ pub(crate) enum Role {
 
 /// Returns a request field's role.
 ///
-/// CGI and its heirs (RFC 3875 §4.1.18) read `_` in a name as `-`. So a second spelling of a name that matters here
-/// is an override: `X_Forwarded_For` would arrive as the `X-Forwarded-For` that was removed.
+/// CGI and its heirs (RFC 3875 §4.1.18) read `_` in a name as `-`, some of them anything that is not a letter or a digit.
+/// So a second spelling of a name that matters here is an override: `X_Forwarded_For` and `X.Forwarded.For` would arrive
+/// as the `X-Forwarded-For` that was removed.
 pub(crate) fn role(name: &HeaderName) -> Role {
     let name = name.as_str();
-    if !name.contains('_') {
+    let is_plain = |b: u8| b == b'-' || b.is_ascii_alphanumeric();
+    if name.bytes().all(is_plain) {
         return role_of(name);
     }
-    match role_of(&name.replace('_', "-")) {
+    match role_of(&name.replace(|c: char| !c.is_ascii_alphanumeric(), "-")) {
         Role::EndToEnd => Role::EndToEnd,
         Role::Judged | Role::Ours | Role::Overrides => Role::Overrides,
     }
@@ -102,6 +104,9 @@ mod tests {
             ("x-http-method", Role::Overrides),
             ("x-http-method-override", Role::Overrides),
             ("x_http_method_override", Role::Overrides),
+            ("x.http.method.override", Role::Overrides),
+            ("x.forwarded.for", Role::Overrides),
+            ("x.api.version", Role::EndToEnd),
             ("x-method-override", Role::Overrides),
             ("x-original-url", Role::Overrides),
             ("x-rewrite-url", Role::Overrides),

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 impl RequestHead {
     /// Returns the request as an intent: one effect `http:METHOD` on the connection, and what policy may read.
     ///
-    /// `bodyBytes` is absent where the length is not said beforehand, `contentType` where the head has none. A key
-    /// without a value is `key=` in `query`. The summary names the query's keys and leaves out their values.
+    /// `bodyBytes` of a body whose length is not said beforehand is the largest there is, so that no rule about length is
+    /// escaped by not saying it. `contentType` is absent where the head has none. A key without a value is `key=` in `query`. The summary names the query's keys and leaves out their values.
     #[must_use]
     pub fn intent(&self) -> Intent {
         let effect = Effect { action: self.action.into(), target: Touched::Connection };
@@ -18,13 +18,13 @@ impl RequestHead {
     /// INVARIANT: sorted by name, as [`Context`] demands.
     fn context(&self) -> Context {
         let body_bytes = match self.framing {
-            Framing::Unsaid => Some(0),
-            Framing::Length(length) => i64::try_from(length).ok(),
-            Framing::Chunked => None,
+            Framing::Unsaid => 0,
+            Framing::Length(length) => i64::try_from(length).unwrap_or(i64::MAX),
+            Framing::Chunked => i64::MAX,
         };
         let pairs = self.target.query().map(|(key, value)| format!("{key}={value}").into());
         let mut context = Context::with_capacity(7);
-        context.extend(body_bytes.map(|length| ("bodyBytes".into(), Value::Long(length))));
+        context.push(("bodyBytes".into(), Value::Long(body_bytes)));
         context.extend(self.content_type.iter().map(|kind| ("contentType".into(), Value::Text(kind.clone()))));
         context.push(("method".into(), Value::Text(self.method.as_str().into())));
         context.push(("path".into(), Value::Text(self.target.path().into())));
@@ -92,10 +92,10 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_unsaid_length_has_no_length_to_judge() {
+    fn a_body_of_unsaid_length_is_judged_as_the_longest() {
         let has = |fields: &[_]| intent(Method::PUT, "/c/react/", fields).context.first().cloned().unwrap();
         assert_eq!(has(&[]), ("bodyBytes".into(), Value::Long(0)));
-        assert_eq!(has(&[("transfer-encoding", "chunked")]), ("method".into(), text("PUT")));
+        assert_eq!(has(&[("transfer-encoding", "chunked")]), ("bodyBytes".into(), Value::Long(i64::MAX)));
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn read_query(raw: &str, canonical: &mut String) -> Result<Vec<Pair>, MalformedT
         if key.is_empty() {
             return Err(MalformedTarget::AmbiguousQuery);
         }
-        if key.eq_ignore_ascii_case("_method") {
+        if overrides_method(&key) {
             return Err(MalformedTarget::MethodOverride);
         }
         let mut value = String::new();
@@ -130,6 +130,18 @@ fn read_query(raw: &str, canonical: &mut String) -> Result<Vec<Pair>, MalformedT
         pairs.push(Pair { key: key.into(), value: value.into() });
     }
     Ok(pairs)
+}
+
+/// Returns whether a framework could read the key as one that replaces the method (HT-19). PHP drops leading spaces, cuts
+/// at `[`, and reads spaces and dots as `_`.
+fn overrides_method(key: &str) -> bool {
+    let name = key.split('[').next().unwrap_or(key).trim();
+    let name: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    matches!(
+        name.as_str(),
+        "_method" | "_httpmethod" | "x_http_method" | "x_http_method_override" | "x_method_override"
+    )
 }
 
 #[cfg(test)]

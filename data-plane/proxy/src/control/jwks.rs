@@ -28,6 +28,9 @@ pub(crate) enum KeysError {
     /// It is another issuer's (OpenID Connect Discovery 1.0 §4.3).
     #[error("the discovery document names another issuer")]
     OtherIssuer,
+    /// Its keys would come unprotected.
+    #[error("the discovery document of an `https` issuer names a `jwks_uri` that is not `https`")]
+    Plaintext,
     /// The keys could not be had.
     #[error("cannot get the keys")]
     Keys(#[source] FetchError),
@@ -51,6 +54,10 @@ pub(crate) async fn fetch_keys(issuer_url: &str, tls: &Arc<ClientConfig>) -> Res
     if discovery.issuer != issuer_url {
         return Err(KeysError::OtherIssuer);
     }
+    // An issuer that is known by TLS is not left for one that is not.
+    if issuer_url.starts_with("https://") && !discovery.jwks_uri.starts_with("https://") {
+        return Err(KeysError::Plaintext);
+    }
     let keys = fetch::get(&discovery.jwks_uri, tls).await.map_err(KeysError::Keys)?;
     Ok(KeySet::parse(&keys)?)
 }
@@ -66,8 +73,9 @@ pub(crate) struct Keys {
     wanted: bool,
 }
 
+/// What keys are configured from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Source {
+pub(crate) struct Source {
     url: String,
     from: KeySource,
     ca: Option<String>,
@@ -95,6 +103,11 @@ impl Keys {
     /// Returns whether these are the keys of the issuer as it is configured in `issuer`.
     pub(crate) fn are_of(&self, issuer: &Issuer) -> bool {
         self.source == Source::of(issuer)
+    }
+
+    /// Returns what they are configured from.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     fn are_inline(&self) -> bool {
@@ -135,8 +148,12 @@ impl Keys {
         begin
     }
 
-    /// Takes the outcome of a fetch. After a failure the last good keys are kept.
-    pub(crate) fn fetched(&mut self, outcome: Result<Arc<KeySet>, ()>, now: Instant) {
+    /// Takes the outcome of a fetch from a source. After a failure the last good keys are kept. What was on its way when
+    /// the issuer was configured anew is dropped: it must not replace keys that were pinned meanwhile.
+    pub(crate) fn fetched(&mut self, source: &Source, outcome: Result<Arc<KeySet>, ()>, now: Instant) {
+        if *source != self.source || !self.fetching {
+            return;
+        }
         self.fetching = false;
         if let Ok(keys) = outcome {
             self.held = Some((keys, now));

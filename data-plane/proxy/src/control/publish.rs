@@ -1,7 +1,7 @@
 //! What the shards see: the policy that is applied and the keys that are good, published together.
 
 use super::chain;
-use super::jwks::{self, Keys};
+use super::jwks::{self, Keys, Source};
 use crate::world::{CannotApply, Compiled, Policy, Shared, World};
 use hoop_identity::{KeySet, Trust, TrustedIssuer};
 use hoop_model::{ResourceName, Revision};
@@ -32,13 +32,14 @@ pub(crate) struct Publisher {
 struct Fetch {
     issuer: ResourceName,
     url: String,
+    source: Source,
     tls: Arc<ClientConfig>,
 }
 
 struct Fetched {
     issuer: ResourceName,
-    /// The URL they were fetched for; the issuer may be another by then.
-    url: String,
+    /// What they were fetched for; the issuer may be configured anew by then.
+    source: Source,
     keys: Result<Arc<KeySet>, ()>,
 }
 
@@ -118,20 +119,18 @@ impl Publisher {
         let now = Instant::now();
         let due = self.keys.iter_mut().filter_map(|(name, keys)| {
             let issuer = policy.issuers.get(name)?;
-            let fetch = Fetch { issuer: name.clone(), url: issuer.spec.url.clone(), tls: Arc::clone(&issuer.tls) };
+            let source = keys.source().clone();
+            let url = issuer.spec.url.clone();
+            let fetch = Fetch { issuer: name.clone(), url, source, tls: Arc::clone(&issuer.tls) };
             keys.begin(now).then_some(fetch)
         });
         due.collect()
     }
 
     fn fetched(&mut self, fetched: Fetched) {
-        let issuer = self.policy.as_ref().and_then(|policy| policy.issuers.get(&fetched.issuer));
-        if issuer.is_none_or(|issuer| issuer.spec.url != fetched.url) {
-            return;
-        }
         let first = self.keys.get(&fetched.issuer).is_some_and(Keys::are_pending);
         if let Some(keys) = self.keys.get_mut(&fetched.issuer) {
-            keys.fetched(fetched.keys, Instant::now());
+            keys.fetched(&fetched.source, fetched.keys, Instant::now());
         }
         if first {
             // Also without keys: nobody waits for them any more.
@@ -181,5 +180,5 @@ async fn run(fetch: Fetch) -> Fetched {
             Err(())
         }
     };
-    Fetched { issuer: fetch.issuer, url: fetch.url, keys }
+    Fetched { issuer: fetch.issuer, source: fetch.source, keys }
 }

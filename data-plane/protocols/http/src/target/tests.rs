@@ -101,7 +101,16 @@ fn what_two_readers_could_read_in_two_ways_is_refused() {
 
 #[test]
 fn ht_19_a_method_override_in_the_query_is_refused_in_every_spelling() {
-    for raw in ["/a?_method=DELETE", "/a?b=1&%5Fmethod=PUT", "/a?_METHOD"] {
+    for raw in [
+        "/a?_method=DELETE",
+        "/a?b=1&%5Fmethod=PUT",
+        "/a?_METHOD",
+        "/a?.method=DELETE",
+        "/a?_method%5B%5D=DELETE",
+        "/a?%20_method=DELETE",
+        "/a?_HttpMethod=DELETE",
+        "/a?x-http-method-override=DELETE",
+    ] {
         assert_eq!(refused(raw), MalformedTarget::MethodOverride, "{raw}");
     }
 }

@@ -118,7 +118,7 @@ async fn jwt_13_whoever_asks_there_is_one_fetch_in_thirty_seconds() {
         keys.want();
         if keys.begin(Instant::now()) {
             fetches += 1;
-            keys.fetched(Ok(Arc::clone(&set)), Instant::now());
+            keys.fetched(&keys.source().clone(), Ok(Arc::clone(&set)), Instant::now());
         }
         tokio::time::advance(Duration::from_millis(60)).await;
     }
@@ -133,7 +133,7 @@ async fn a_fetch_that_runs_is_not_doubled() {
     tokio::time::advance(Duration::from_secs(60)).await;
     keys.want();
     assert!(!keys.begin(Instant::now()));
-    keys.fetched(Err(()), Instant::now());
+    keys.fetched(&keys.source().clone(), Err(()), Instant::now());
     assert!(keys.begin(Instant::now()));
 }
 
@@ -142,14 +142,14 @@ async fn jwt_14_the_last_good_keys_serve_for_a_day() {
     let mut keys = Keys::of(&issuer("https://i.example", KeySource::Discover {}), Instant::now()).unwrap();
     assert!(keys.good(Instant::now()).is_none());
     assert!(keys.begin(Instant::now()));
-    keys.fetched(Ok(Arc::new(KeySet::parse(KEYS.as_bytes()).unwrap())), Instant::now());
+    keys.fetched(&keys.source().clone(), Ok(Arc::new(KeySet::parse(KEYS.as_bytes()).unwrap())), Instant::now());
     let mut attempts = 0;
     for _ in 0..24 * 60 - 1 {
         tokio::time::advance(Duration::from_secs(60)).await;
         assert!(keys.good(Instant::now()).is_some());
         if keys.begin(Instant::now()) {
             attempts += 1;
-            keys.fetched(Err(()), Instant::now());
+            keys.fetched(&keys.source().clone(), Err(()), Instant::now());
         }
     }
     assert!(attempts > 280, "{attempts}");
@@ -157,7 +157,7 @@ async fn jwt_14_the_last_good_keys_serve_for_a_day() {
     assert!(keys.good(Instant::now()).is_none());
     tokio::time::advance(Duration::from_secs(60)).await;
     assert!(keys.begin(Instant::now()));
-    keys.fetched(Ok(Arc::new(KeySet::parse(KEYS.as_bytes()).unwrap())), Instant::now());
+    keys.fetched(&keys.source().clone(), Ok(Arc::new(KeySet::parse(KEYS.as_bytes()).unwrap())), Instant::now());
     assert!(keys.good(Instant::now()).is_some());
 }
 
@@ -171,4 +171,17 @@ async fn keys_of_the_resource_are_never_fetched_and_never_age() {
     assert!(keys.good(Instant::now()).is_some());
     assert!(keys.are_of(&written) && !keys.are_of(&issuer("https://i.example", KeySource::Discover {})));
     assert!(Keys::of(&issuer("https://i.example", KeySource::Keys("{}".into())), Instant::now()).is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_was_on_its_way_does_not_replace_keys_that_were_pinned() {
+    let discovered = Keys::of(&issuer("https://i.example", KeySource::Discover {}), Instant::now()).unwrap();
+    let late = discovered.source().clone();
+    let mut pinned = Keys::of(&issuer("https://i.example", KeySource::Keys(KEYS.into())), Instant::now()).unwrap();
+    let before = Arc::clone(pinned.good(Instant::now()).unwrap());
+    let fetched = || Ok(Arc::new(KeySet::parse(KEYS.as_bytes()).unwrap()));
+    pinned.fetched(&late, fetched(), Instant::now());
+    let unasked = pinned.source().clone();
+    pinned.fetched(&unasked, fetched(), Instant::now());
+    assert!(Arc::ptr_eq(&before, pinned.good(Instant::now()).unwrap()));
 }
