@@ -32,8 +32,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often evidence is synchronised to disk.
 const SYNCHRONISE_EVERY: Duration = Duration::from_secs(1);
-/// How often what is over is cleared away.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// How often what is over is cut and cleared away: what a revocation adds to its way here.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait after an error of `accept`, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

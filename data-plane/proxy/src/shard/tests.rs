@@ -377,3 +377,50 @@ fn a_stopping_node_closes_its_sessions() {
         assert!(TcpStream::connect(stage.address).await.is_err());
     });
 }
+
+/// Asks for an answer that never ends, and reads until it has begun.
+async fn begin_endless(stage: &Stage) -> TcpStream {
+    let mut stream = stage.connect().await;
+    stream.write_all(stage.request("GET /c/react/half", "").as_bytes()).await.unwrap();
+    let mut got = String::new();
+    while !got.contains("first") {
+        let mut piece = vec![0; 8192];
+        let read = stream.read(&mut piece).await.unwrap();
+        got.push_str(&String::from_utf8_lossy(&piece[..read]));
+    }
+    stream
+}
+
+#[test]
+fn jwt_29_who_is_suspended_loses_the_answer_that_is_streaming() {
+    on_stage(|mut stage| async move {
+        let mut stream = begin_endless(&stage).await;
+        let old = stage.objects.iter().position(|object| matches!(object.spec, Spec::Identity(_))).unwrap();
+        let metadata = &stage.objects[old].metadata;
+        stage.objects[old] =
+            object(u128::from_be_bytes(metadata.uid.to_bytes()), metadata.name.as_str(), 9, identity(true));
+        stage.publish(9);
+        session::sweep(&stage.shard);
+        let mut rest = Vec::new();
+        drop(stream.read_to_end(&mut rest).await);
+        assert!(!rest.ends_with(b"0\r\n\r\n"), "an answer that was cut does not look whole");
+        stage.settled().await;
+        session::sweep(&stage.shard);
+        assert_eq!(stage.kinds(), [Kind::Opened, Kind::Verdict, Kind::Response, Kind::Closed]);
+    });
+}
+
+#[test]
+fn without_a_lease_nothing_goes_on_streaming() {
+    on_stage(|stage| async move {
+        let mut stream = begin_endless(&stage).await;
+        session::sweep(&stage.shard);
+        assert_eq!(stage.kinds(), [Kind::Opened, Kind::Verdict], "with a lease it goes on");
+        stage.lease(Duration::ZERO);
+        session::sweep(&stage.shard);
+        let mut rest = Vec::new();
+        drop(stream.read_to_end(&mut rest).await);
+        stage.settled().await;
+        assert_eq!(stage.kinds(), [Kind::Opened, Kind::Verdict, Kind::Response]);
+    });
+}

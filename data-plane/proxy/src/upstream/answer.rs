@@ -42,6 +42,7 @@ impl Account {
     pub(crate) fn sending(&mut self, upload: &Rc<Progress>) {
         self.began = Instant::now();
         self.upload = Some(Rc::clone(upload));
+        self.held.began(upload);
     }
 }
 
@@ -70,10 +71,16 @@ pub(crate) struct Answer {
     failed: bool,
 }
 
-/// Says that a backend's answer broke off.
+/// Says why an answer is not whole.
 #[derive(Debug, thiserror::Error)]
-#[error("the backend's answer broke off")]
-pub(crate) struct Broken(#[source] hyper::Error);
+pub(crate) enum Broken {
+    /// The backend did not finish it.
+    #[error("the backend's answer broke off")]
+    Backend(#[source] hyper::Error),
+    /// The caller may not have the rest of it.
+    #[error("the session ended, or this node's authority ran out")]
+    Cut,
+}
 
 impl Answer {
     pub(crate) fn new(incoming: Incoming, line: Line, key: PoolKey, upload: Rc<Progress>, account: Account) -> Self {
@@ -98,6 +105,10 @@ impl Body for Answer {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
+        if this.upload.is_cut(cx) {
+            this.failed = true;
+            return Poll::Ready(Some(Err(Broken::Cut)));
+        }
         // A second round, because asking for a frame is what lets the connection read the next one.
         for _ in 0..2 {
             if let Some(line) = &mut this.line {
@@ -111,7 +122,7 @@ impl Body for Answer {
                 }
                 Poll::Ready(Some(Err(error))) => {
                     this.failed = true;
-                    return Poll::Ready(Some(Err(Broken(error))));
+                    return Poll::Ready(Some(Err(Broken::Backend(error))));
                 }
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => {

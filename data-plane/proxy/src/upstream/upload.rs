@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
@@ -20,12 +20,15 @@ pub(crate) struct Upload {
     idle: Option<Pin<Box<Sleep>>>,
 }
 
-/// How far an upload has come; shared with whoever waits for the answer.
+/// How far an upload has come, and whether the exchange is cut; shared by both bodies and the session.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bytes: Cell<u64>,
     moved: Cell<Instant>,
     end: Cell<Option<End>>,
+    cut: Cell<bool>,
+    /// The task that moves both bodies.
+    waiting: RefCell<Option<Waker>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,26 @@ impl Progress {
         self.end.get() == Some(End::Whole)
     }
 
+    /// Ends the exchange: neither body moves any more.
+    pub(crate) fn cut(&self) {
+        self.cut.set(true);
+        if let Some(task) = self.waiting.take() {
+            task.wake();
+        }
+    }
+
+    /// Returns whether the exchange was cut; otherwise the task is woken when it is.
+    pub(crate) fn is_cut(&self, cx: &Context<'_>) -> bool {
+        if !self.cut.get() {
+            let mut waiting = self.waiting.borrow_mut();
+            match &mut *waiting {
+                Some(waker) => waker.clone_from(cx.waker()),
+                None => *waiting = Some(cx.waker().clone()),
+            }
+        }
+        self.cut.get()
+    }
+
     /// Returns whether the caller failed to send its body.
     pub(crate) fn is_broken(&self) -> bool {
         self.end.get() == Some(End::Broken)
@@ -63,8 +86,13 @@ impl Progress {
 
 impl Upload {
     pub(crate) fn new(incoming: Incoming) -> (Self, Rc<Progress>) {
-        let progress = Progress { bytes: Cell::new(0), moved: Cell::new(Instant::now()), end: Cell::new(None) };
-        let progress = Rc::new(progress);
+        let progress = Rc::new(Progress {
+            bytes: Cell::new(0),
+            moved: Cell::new(Instant::now()),
+            end: Cell::new(None),
+            cut: Cell::new(false),
+            waiting: RefCell::new(None),
+        });
         if incoming.is_end_stream() {
             progress.end.set(Some(End::Whole));
         }
@@ -89,6 +117,9 @@ impl Body for Upload {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
         let this = &mut *self;
+        if this.progress.is_cut(cx) {
+            return this.broken();
+        }
         loop {
             let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
                 Poll::Pending => return this.poll_idle(cx),

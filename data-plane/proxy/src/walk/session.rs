@@ -2,6 +2,7 @@
 
 use super::token::{Caller, unidentified};
 use crate::shard::Shard;
+use crate::upstream::upload::Progress;
 use crate::world::{Backend, World};
 use hoop_audit::{CloseReason, Entry, Named};
 use hoop_gate::{OpenSession, Session, Standing};
@@ -9,7 +10,7 @@ use hoop_model::{Code, ContentHash, Refusal, Revision, SessionId, TraceId, Uid, 
 use hoop_policy::Subject;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -19,6 +20,8 @@ const MAX_SESSIONS: usize = 10_000;
 /// Most sessions one identity has in a shard. One more closes its oldest, so that a job with a new token for every request
 /// uses up nothing that others need.
 const MAX_SESSIONS_PER_IDENTITY: usize = 256;
+/// How many of them are looked at for one that is not in use.
+const MAX_LOOKS: usize = 8;
 /// How long a session may be unused before it is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
@@ -41,18 +44,40 @@ pub(crate) struct Held {
     pub(crate) id: SessionId,
     key: Key,
     used: Cell<Instant>,
+    /// What it is exchanging with its backend; also some that are over.
+    exchanges: RefCell<Vec<Weak<Progress>>>,
+}
+
+impl Held {
+    /// Notes that an exchange with the backend began.
+    pub(crate) fn began(&self, exchange: &Rc<Progress>) {
+        let mut exchanges = self.exchanges.borrow_mut();
+        // Only when it would grow: what is over costs one look per doubling.
+        if exchanges.len() == exchanges.capacity() {
+            exchanges.retain(|exchange| exchange.strong_count() > 0);
+        }
+        exchanges.push(Rc::downgrade(exchange));
+    }
+
+    /// Cuts everything it is exchanging.
+    fn cut(&self) {
+        for exchange in self.exchanges.take().iter().filter_map(Weak::upgrade) {
+            exchange.cut();
+        }
+    }
 }
 
 /// A shard's open sessions.
 #[derive(Default)]
 pub(crate) struct Sessions {
     open: HashMap<Key, Rc<Held>>,
-    /// Each identity's sessions, oldest first; also some that are closed by now. Never longer than an identity's share.
+    /// Each identity's sessions, oldest first; also some that are closed by now. No longer than an identity's share and
+    /// the sessions it has in use.
     opened: HashMap<Uid, VecDeque<Key>>,
 }
 
 impl Sessions {
-    /// Adds a session; returns the one that has to make room. That one serves the requests it is serving to their end.
+    /// Adds a session; returns the one that has to make room. One that is in use does not: it must be found to be cut.
     fn insert(&mut self, key: Key, held: Rc<Held>) -> Option<Rc<Held>> {
         self.open.insert(key, held);
         let opened = self.opened.entry(key.identity).or_default();
@@ -60,8 +85,15 @@ impl Sessions {
         if opened.len() <= MAX_SESSIONS_PER_IDENTITY {
             return None;
         }
-        let oldest = opened.pop_front()?;
-        self.open.remove(&oldest)
+        for _ in 0..MAX_LOOKS {
+            let oldest = opened.pop_front()?;
+            match self.open.get(&oldest) {
+                None => return None,
+                Some(held) if Rc::strong_count(held) == 1 => return self.open.remove(&oldest),
+                Some(_) => opened.push_back(oldest),
+            }
+        }
+        None
     }
 }
 
@@ -101,7 +133,13 @@ pub(crate) fn session(
         revision = %world.policy.revision,
         "session opened"
     );
-    let held = Rc::new(Held { session: RefCell::new(session), id, key, used: Cell::new(Instant::now()) });
+    let held = Rc::new(Held {
+        session: RefCell::new(session),
+        id,
+        key,
+        used: Cell::new(Instant::now()),
+        exchanges: RefCell::default(),
+    });
     let displaced = shard.sessions.borrow_mut().insert(key, Rc::clone(&held));
     if let Some(displaced) = displaced {
         end(shard, displaced.id, CloseReason::Displaced);
@@ -143,11 +181,28 @@ fn open(
     }
 }
 
-/// Closes what is over: expired, revoked, or unused for long. A session in use is left to its request, and closed by a
-/// later sweep.
+/// Closes what is over: expired, revoked, or unused for long. What such a session is still exchanging is cut, and the
+/// session closed by the next sweep. A node without a lease cuts everything: it cannot know who was revoked (I10).
 pub(crate) fn sweep(shard: &Shard) {
     let now = hoop_node::clock::unix_now();
     let world = shard.shared.world.load_full();
+    let has_lease = shard.shared.lease.load().is_live(crate::shard::now().boot);
+    for held in shard.sessions.borrow().open.values() {
+        let over = match reason_to_close(held, world.as_deref(), now) {
+            Some(CloseReason::Expired | CloseReason::Revoked) => true,
+            Some(
+                CloseReason::Finished
+                | CloseReason::Idle
+                | CloseReason::Draining
+                | CloseReason::Unknown
+                | CloseReason::Displaced,
+            )
+            | None => false,
+        };
+        if over || !has_lease {
+            held.cut();
+        }
+    }
     close(shard, |held| reason_to_close(held, world.as_deref(), now));
 }
 
