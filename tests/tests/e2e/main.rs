@@ -7,6 +7,7 @@ mod crashes;
 mod evidence;
 mod framing;
 mod hygiene;
+mod newcomer;
 mod path;
 mod policy;
 mod readiness;
