@@ -1,9 +1,9 @@
 //! The writing half: entries become frames, and a written frame becomes a receipt.
 
 use crate::codec::{self, FORMAT};
-use crate::{CommandId, Entry, Kind, MAX_FRAME_BYTES, wire};
-use aws_lc_rs::digest;
-use hoop_model::{ContentHash, Incarnation, ResourceName, SessionId, UnixMillis};
+use crate::crypto::sha256;
+use crate::{CommandId, Entry, MAX_FRAME_BYTES, wire};
+use hoop_model::{ChainId, ContentHash, Head, Incarnation, ResourceName, SessionId, UnixMillis};
 use prost::Message;
 
 /// Keeps a header's hash apart from any other use of SHA-256.
@@ -11,15 +11,6 @@ const CHAIN_DOMAIN: &[u8] = b"hoop-chain-v1";
 
 /// What the first record of a chain names as the hash before it.
 pub(crate) const BEFORE_FIRST: ContentHash = ContentHash([0; 32]);
-
-/// A position in a chain: vouches for the record there and for every one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Head {
-    /// The record's number in its chain, from 1.
-    pub sequence: u64,
-    /// The record's hash.
-    pub hash: ContentHash,
-}
 
 /// Says why an entry cannot become a record; nothing was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +26,7 @@ pub enum Unrecordable {
 /// One writer's chain of records, in memory only its head and two buffers that every append reuses.
 #[derive(Debug)]
 pub struct Chain {
+    id: ChainId,
     /// The header of the next record; its `previous` is the head's hash.
     next: wire::Header,
     head: Option<Head>,
@@ -46,15 +38,31 @@ impl Chain {
     /// Opens the chain of one writer. The three names together must never have named another chain.
     #[must_use]
     pub fn open(node: &ResourceName, incarnation: Incarnation, shard: u32) -> Self {
+        Self::at(ChainId { node: node.clone(), incarnation, shard }, None)
+    }
+
+    /// Goes on with a chain after the last record that it has. Whoever wrote it until then must have stopped for good.
+    #[must_use]
+    pub fn resume(chain: &ChainId, head: Head) -> Self {
+        Self::at(chain.clone(), Some(head))
+    }
+
+    fn at(id: ChainId, head: Option<Head>) -> Self {
         let next = wire::Header {
             format: FORMAT,
-            node: node.as_str().into(),
-            incarnation: incarnation.to_bytes().to_vec(),
-            shard,
-            previous: BEFORE_FIRST.0.to_vec(),
+            node: id.node.as_str().into(),
+            incarnation: id.incarnation.to_bytes().to_vec(),
+            shard: id.shard,
+            previous: head.map_or(BEFORE_FIRST, |head| head.hash).0.to_vec(),
             ..wire::Header::default()
         };
-        Self { next, head: None, sealed: Vec::new(), frame: Vec::new() }
+        Self { id, next, head, sealed: Vec::new(), frame: Vec::new() }
+    }
+
+    /// Returns the chain's name.
+    #[must_use]
+    pub const fn id(&self) -> &ChainId {
+        &self.id
     }
 
     /// Returns the last record that was written, or `None` before the first.
@@ -79,21 +87,16 @@ impl Chain {
         salt: [u8; 32],
     ) -> Result<Frame<'_>, Unrecordable> {
         let sequence = self.head.map_or(0, |head| head.sequence).checked_add(1).ok_or(Unrecordable::Full)?;
-        let payload_hash = seal(entry, &salt, &mut self.sealed)?;
+        refill(&mut self.sealed, &salt);
+        codec::encode(entry, &mut self.sealed).map_err(|_| Unrecordable::TooLarge)?;
+        let payload_hash = sealed_hash(&self.sealed);
         self.next.sequence = sequence;
         self.next.time_ms = now.0;
         self.next.kind = entry.kind().number();
         refill(&mut self.next.session, &session.to_bytes());
         refill(&mut self.next.payload_hash, &payload_hash.0);
-        let hash = self.lay_out()?;
-        let receipt = Receipt {
-            head: Head { sequence, hash },
-            session,
-            kind: entry.kind(),
-            command: entry.command(),
-            salt,
-            payload_hash,
-        };
+        let head = Head { sequence, hash: self.lay_out()? };
+        let receipt = Receipt { head, session, entry: entry.clone(), durability: Durability::Written };
         Ok(Frame { chain: self, receipt })
     }
 
@@ -133,12 +136,21 @@ impl Frame<'_> {
     }
 
     /// Says that the record is evidence. The shell calls it only after `write(2)` has returned for *all* of
-    /// [`Frame::bytes`] (and `fsync(2)`, where the connection asks for it), and never otherwise.
+    /// [`Frame::bytes`], and never otherwise. Whether it outlives the machine, too, [`Receipt::synchronised`] says.
     pub fn written(self) -> Receipt {
         self.chain.head = Some(self.receipt.head);
         refill(&mut self.chain.next.previous, &self.receipt.head.hash.0);
         self.receipt
     }
+}
+
+/// What a record outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// The process: the operating system has it.
+    Written,
+    /// The machine, too: `fdatasync(2)` returned for the file.
+    Synchronised,
 }
 
 /// Proves that one record was written; made only by [`Frame::written`], used up by what it opens.
@@ -147,10 +159,9 @@ impl Frame<'_> {
 pub struct Receipt {
     head: Head,
     session: SessionId,
-    kind: Kind,
-    command: Option<CommandId>,
-    salt: [u8; 32],
-    payload_hash: ContentHash,
+    /// INVARIANT: what [`Chain::append`] put into the frame; nothing else sets it.
+    entry: Entry,
+    durability: Durability,
 }
 
 impl Receipt {
@@ -163,22 +174,28 @@ impl Receipt {
     /// Returns the command that the record covers, if it covers one.
     #[must_use]
     pub const fn command(&self) -> Option<CommandId> {
-        self.command
+        self.entry.command()
     }
 
-    /// Returns whether the record says exactly this, of this session: the entry is encoded and hashed again.
+    /// Says that the record outlives the machine. The shell calls it only after `fdatasync(2)` has returned for the
+    /// file that holds the record, called after the record was written.
+    pub fn synchronised(mut self) -> Self {
+        self.durability = Durability::Synchronised;
+        self
+    }
+
+    /// Returns what the record outlives.
+    #[must_use]
+    pub const fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Returns whether the record says exactly this, of this session. What was recorded is kept and compared as it is:
+    /// that shares the lists of reasons, so it costs neither a hash nor, beyond a few short texts, a copy.
     #[must_use]
     pub fn covers(&self, session: SessionId, entry: &Entry) -> bool {
-        let same_subject = self.session == session && self.kind == entry.kind() && self.command == entry.command();
-        same_subject && seal(entry, &self.salt, &mut Vec::new()) == Ok(self.payload_hash)
+        self.session == session && self.entry == *entry
     }
-}
-
-/// Fills `sealed` with salt and payload; returns their hash.
-fn seal(entry: &Entry, salt: &[u8; 32], sealed: &mut Vec<u8>) -> Result<ContentHash, Unrecordable> {
-    refill(sealed, salt);
-    codec::encode(entry, sealed).map_err(|_| Unrecordable::TooLarge)?;
-    Ok(sealed_hash(sealed))
 }
 
 /// Returns the hash of a salt and its payload, as they lie in a frame.
@@ -189,16 +206,6 @@ pub(crate) fn sealed_hash(sealed: &[u8]) -> ContentHash {
 /// Returns the hash that the next record names.
 pub(crate) fn header_hash(header: &[u8]) -> ContentHash {
     sha256(&[CHAIN_DOMAIN, header])
-}
-
-fn sha256(parts: &[&[u8]]) -> ContentHash {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(part);
-    }
-    let mut hash = [0; digest::SHA256_OUTPUT_LEN];
-    hash.copy_from_slice(context.finish().as_ref());
-    ContentHash(hash)
 }
 
 fn refill(buffer: &mut Vec<u8>, with: &[u8]) {

@@ -1,8 +1,14 @@
 //! Entries to payloads and back.
 
 use crate::wire;
-use crate::{CloseReason, CommandId, CommandVerdict, Entry, Judged, Kind, Named, Opening, Outcome, Release, Response};
-use hoop_model::{Code, ContentHash, Effect, PolicyRef, ResourceName, Revision, Target, TraceId, Uid, UnixSeconds};
+use crate::{
+    CloseReason, CommandId, CommandVerdict, Entry, HoldStage, HoldStep, Judged, Kind, Named, Opening, Outcome, Release,
+    Response,
+};
+use hoop_model::{
+    ApprovalId, Code, CommandDigest, ContentHash, Effect, PolicyRef, ResourceName, Revision, Target, TraceId, Uid,
+    UnixSeconds,
+};
 use prost::Message;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -21,6 +27,7 @@ pub(crate) fn encode(entry: &Entry, to: &mut Vec<u8>) -> Result<(), prost::Encod
         Entry::Forwarded(command) => wire::Forwarded { command: command.number() }.encode(to),
         Entry::Response(response) => wire::Response::from(response).encode(to),
         Entry::Closed(reason) => wire::Closed { reason: reason.number() }.encode(to),
+        Entry::Approval(step) => wire::Approval::from(step).encode(to),
     }
 }
 
@@ -36,6 +43,7 @@ pub(crate) fn decode(kind: Kind, payload: &[u8]) -> Result<Entry, Malformed> {
             let reason = message::<wire::Closed>(payload)?.reason;
             Entry::Closed(CloseReason::from_number(reason).ok_or("reason")?)
         }
+        Kind::Approval => Entry::Approval(message::<wire::Approval>(payload)?.try_into()?),
     })
 }
 
@@ -54,6 +62,10 @@ fn name(text: &str) -> Result<ResourceName, Malformed> {
 /// Reads an id or hash that may be absent.
 fn optional<T, E>(bytes: &[u8], read: fn(&[u8]) -> Result<T, E>, field: Malformed) -> Result<Option<T>, Malformed> {
     if bytes.is_empty() { Ok(None) } else { read(bytes).map(Some).map_err(|_| field) }
+}
+
+fn digest(bytes: &[u8]) -> Result<CommandDigest, Malformed> {
+    bytes.try_into().map(CommandDigest).map_err(|_| "digest")
 }
 
 fn trace_bytes(trace: Option<TraceId>) -> Vec<u8> {
@@ -109,7 +121,7 @@ impl TryFrom<wire::Verdict> for CommandVerdict {
             command: command(v.command)?,
             summary: v.summary.into(),
             effects: v.effects.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
-            digest: optional(&v.digest, ContentHash::from_slice, "digest")?,
+            digest: optional(&v.digest, digest, "digest")?,
             trace: optional(&v.trace, TraceId::from_slice, "trace")?,
             judged: v.judged.try_into()?,
         })
@@ -137,6 +149,31 @@ impl TryFrom<wire::Response> for Response {
             bytes_in: r.bytes_in,
             bytes_out: r.bytes_out,
             duration: Duration::from_micros(r.duration_us),
+        })
+    }
+}
+
+impl From<&HoldStep> for wire::Approval {
+    fn from(step: &HoldStep) -> Self {
+        Self {
+            command: step.command.number(),
+            approval: step.approval.to_bytes().to_vec(),
+            digest: step.digest.0.to_vec(),
+            stage: step.stage.number(),
+            judged: (&step.judged).into(),
+        }
+    }
+}
+
+impl TryFrom<wire::Approval> for HoldStep {
+    type Error = Malformed;
+    fn try_from(step: wire::Approval) -> Result<Self, Malformed> {
+        Ok(Self {
+            command: command(step.command)?,
+            approval: ApprovalId::from_slice(&step.approval).map_err(|_| "approval")?,
+            digest: digest(&step.digest)?,
+            stage: HoldStage::from_number(step.stage).ok_or("stage")?,
+            judged: step.judged.try_into()?,
         })
     }
 }

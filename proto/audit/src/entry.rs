@@ -1,7 +1,7 @@
 //! What one record says.
 
 use crate::Judged;
-use hoop_model::{ContentHash, Effect, ResourceName, TraceId, Uid, UnixSeconds};
+use hoop_model::{ApprovalId, CommandDigest, Effect, ResourceName, TraceId, Uid, UnixSeconds};
 use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub enum Entry {
     Response(Response),
     /// A session ended.
     Closed(CloseReason),
+    /// A held command came a step further. Written before its approval is used, and whether or not it is.
+    Approval(HoldStep),
 }
 
 impl Entry {
@@ -67,6 +69,7 @@ impl Entry {
             Self::Forwarded(_) => Kind::Forwarded,
             Self::Response(_) => Kind::Response,
             Self::Closed(_) => Kind::Closed,
+            Self::Approval(_) => Kind::Approval,
         }
     }
 
@@ -77,6 +80,7 @@ impl Entry {
             Self::Verdict(verdict) => Some(verdict.command),
             Self::Forwarded(command) => Some(*command),
             Self::Response(response) => Some(response.command),
+            Self::Approval(step) => Some(step.command),
             Self::Opened(_) | Self::NotOpened(_) | Self::Closed(_) => None,
         }
     }
@@ -120,10 +124,25 @@ pub struct CommandVerdict {
     /// Every effect it would have.
     pub effects: Vec<Effect>,
     /// Its keyed digest; `None` where the body is not read before forwarding.
-    pub digest: Option<ContentHash>,
+    pub digest: Option<CommandDigest>,
     /// The trace it belongs to.
     pub trace: Option<TraceId>,
     /// What it got.
+    pub judged: Judged,
+}
+
+/// What became of a held command, with the judgement that this rests on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldStep {
+    /// The command.
+    pub command: CommandId,
+    /// The approval it waits for, or waited for.
+    pub approval: ApprovalId,
+    /// The command's keyed digest, which is what the approval is for.
+    pub digest: CommandDigest,
+    /// How far it came.
+    pub stage: HoldStage,
+    /// What the command got when it was last judged.
     pub judged: Judged,
 }
 
@@ -194,6 +213,28 @@ numbered! {
         Response = 5 "response",
         /// [`Entry::Closed`].
         Closed = 6 "closed",
+        /// [`Entry::Approval`].
+        Approval = 8 "approval",
+    }
+}
+
+numbered! {
+    /// How far a held command came.
+    HoldStage {
+        /// It waits for people.
+        Waiting = 1 "waiting",
+        /// It was judged again and may use its approval. Nothing of it was sent unless a `forwarded` follows.
+        Released = 2 "released",
+        /// A person refused to release it.
+        Denied = 3 "denied",
+        /// Nobody released it in time.
+        Expired = 4 "expired",
+        /// Its approval cannot be used any more.
+        Voided = 5 "voided",
+        /// Its approval was used by somebody else.
+        Spent = 6 "spent",
+        /// Nobody waits for it here any more.
+        Left = 7 "left",
     }
 }
 

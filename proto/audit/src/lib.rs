@@ -1,16 +1,26 @@
-//! What an evidence record is, how records chain, and how anyone verifies a chain.
+//! What an evidence record is, how records chain, and how anyone verifies all of it.
 //!
 //! Here live the record ([`Entry`]), the chain that turns entries into frames ([`Chain`]), the proof that a frame was
-//! written ([`Receipt`]), and the verification of one chain file ([`verify_chain`]). Nothing here writes a file, reads
-//! a clock or draws the salt: the shell hands them in. Nothing here decides anything.
+//! written ([`Receipt`]), the segments that leave a node ([`seal`], [`read_segment`], [`recover`]), the log that anchors
+//! them ([`encode_log_entry`], [`Tree`], [`Checkpoint`]), and the verification of one chain ([`verify_chain`]) or of a
+//! whole store ([`Auditor`]). Nothing here touches a file, reads a clock or draws random bits: the shell hands them in.
+//! Nothing here decides anything.
 //!
 //! ```text
 //!   Entry ──append──▶ Frame ──write(2) by the shell──▶ written ──▶ Receipt      (opens the gate, hoop-gate)
 //!                       │
 //!                       ▼ bytes
-//!   chain file: frame, frame, frame …  ──records──▶ Record                      (for display)
-//!                                      ──verify_chain──▶ ChainSummary | Broken  (for proof)
+//!   open file: frame, frame, frame …   ──records──▶ Record                      (for display)
+//!       │              │               ──verify_chain──▶ ChainSummary | Broken
+//!       │seal          └─ its writer died ──recover──▶ Leftover ──resume──▶ Chain ──seal─┐
+//!       ▼                                                                                │
+//!   segment ◀──────────────────────────────────────────────────────────────────────────┘
+//!       │  SegmentRoot ──▶ LogEntry ──push──▶ Tree ──sign──▶ Checkpoint          (the cluster's evidence log)
+//!       ▼                     ▼                                  ▼
+//!   Auditor ◀────────────── log/entries ◀──────────────── log/checkpoint ──▶ Report
 //! ```
+//!
+//! `FORMAT.md` beside this crate describes every byte, and what each check proves and cannot prove.
 //!
 //! # One frame, byte by byte
 //!
@@ -39,21 +49,37 @@
 //! # What a file alone cannot prove
 //!
 //! Whoever can write the file can drop its end, rewrite its last record, or make up another chain. That is found only
-//! against a [`Head`] that was kept elsewhere: hand it to [`verify_chain`] as [`Expected::head`].
+//! against a [`Head`] that was kept elsewhere: hand it to [`verify_chain`] as [`Expected::head`], or let the log keep it
+//! and an [`Auditor`] compare.
 
+mod auditor;
 mod chain;
 mod codec;
+mod crypto;
 mod entry;
 mod judged;
+mod log;
 mod record;
+mod segment;
 mod verify;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use chain::{Chain, Frame, Head, Receipt, Unrecordable};
-pub use entry::{CloseReason, CommandId, CommandVerdict, Entry, Kind, Named, Opening, Response};
+pub use auditor::{AuditFailed, Auditor, ChainReport, Fault, Pending, Place, Problem, Report, Unanchored};
+pub use chain::{Chain, Durability, Frame, Receipt, Unrecordable};
+pub use crypto::{InvalidSeed, SigningKey, VerifyingKey};
+pub use entry::{CloseReason, CommandId, CommandVerdict, Entry, HoldStage, HoldStep, Kind, Named, Opening, Response};
+pub use hoop_model::Head;
 pub use judged::{Judged, Outcome, Release};
+pub use log::{
+    Checkpoint, InvalidVerifierKey, LogFile, MAX_LOG_ENTRY_BYTES, NotACheckpoint, NotALogEntry, Tree, Unframed,
+    VerifierKey, decode_log_entry, encode_log_entry,
+};
 pub use record::{Broken, MAX_FRAME_BYTES, Record, Records, What, records};
+pub use segment::{
+    FlawedSeal, Leftover, MAX_SEGMENT_BYTES, Sealed, Sealing, Segment, SegmentSummary, read_segment, recover, seal,
+    segment_path,
+};
 pub use verify::{ChainSummary, Expected, SessionSummary, verify_chain};

@@ -1,9 +1,9 @@
 //! The reading half: the frames of a chain file, one after the other.
 
-use crate::chain::{header_hash, sealed_hash};
+use crate::chain::{BEFORE_FIRST, header_hash, sealed_hash};
 use crate::codec::{self, FORMAT};
-use crate::{Entry, Head, Kind, wire};
-use hoop_model::{ContentHash, Incarnation, ResourceName, SessionId, UnixMillis};
+use crate::{Entry, FlawedSeal, Head, Kind, wire};
+use hoop_model::{ChainId, ContentHash, Incarnation, ResourceName, SessionId, UnixMillis};
 use prost::Message;
 
 /// Largest value of a frame's first length, in bytes: what one record may cost a reader. An intent's context is not
@@ -58,6 +58,14 @@ pub enum Broken {
         /// How many records are before it.
         whole_records: u64,
     },
+    /// What follows the records of a sealed segment is not what must be there.
+    #[error("the seal at byte {offset} {what}")]
+    Seal {
+        /// Where the seal begins, or would begin.
+        offset: usize,
+        /// What is wrong.
+        what: FlawedSeal,
+    },
 }
 
 /// Says what is wrong with a record.
@@ -103,20 +111,60 @@ pub enum What {
 /// Each payload is checked against its header; the links between records are not: that is `verify_chain`.
 #[must_use]
 pub const fn records(bytes: &[u8]) -> Records<'_> {
-    Records { rest: bytes, offset: 0, whole: 0, ended: false }
+    Records { links: links(bytes, 1) }
 }
 
 /// Iterates over the records of a chain file; made by [`records`].
 #[derive(Debug, Clone)]
 pub struct Records<'a> {
-    rest: &'a [u8],
-    offset: usize,
-    whole: u64,
-    ended: bool,
+    links: Links<'a>,
 }
 
 impl Iterator for Records<'_> {
     type Item = Result<Record, Broken>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let sequence = self.links.sequence;
+        let read = self.links.next()?.and_then(|link| {
+            let offset = link.offset;
+            link.record().map_err(|what| Broken::Record { offset, sequence, what })
+        });
+        self.links.ended |= read.is_err();
+        Some(read)
+    }
+}
+
+/// One record whose payload is the one that its header names, not decoded yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Link<'a> {
+    pub(crate) offset: usize,
+    pub(crate) head: Head,
+    pub(crate) previous: ContentHash,
+    pub(crate) chain: ChainId,
+    pub(crate) time: UnixMillis,
+    pub(crate) session: SessionId,
+    pub(crate) kind: Kind,
+    payload: &'a [u8],
+}
+
+/// Reads frames whose first record should have the number `first`.
+pub(crate) const fn links(bytes: &[u8], first: u64) -> Links<'_> {
+    Links { rest: bytes, offset: 0, whole: 0, sequence: first, ended: false }
+}
+
+/// Iterates over frames up to the first that is not one.
+#[derive(Debug, Clone)]
+pub(crate) struct Links<'a> {
+    rest: &'a [u8],
+    pub(crate) offset: usize,
+    whole: u64,
+    /// The number that the next record should have.
+    sequence: u64,
+    ended: bool,
+}
+
+impl<'a> Iterator for Links<'a> {
+    type Item = Result<Link<'a>, Broken>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.ended || self.rest.is_empty() {
@@ -128,25 +176,64 @@ impl Iterator for Records<'_> {
     }
 }
 
-impl Records<'_> {
-    fn read(&mut self) -> Result<Record, Broken> {
-        let cut_off = Broken::TruncatedTail { offset: self.offset, whole_records: self.whole };
-        let broken = |what| Broken::Record { offset: self.offset, sequence: self.whole.saturating_add(1), what };
-        let (length, rest) = self.rest.split_first_chunk().ok_or(cut_off)?;
-        let claimed = u32::from_le_bytes(*length);
-        let total = usize::try_from(claimed).ok().filter(|total| *total <= MAX_FRAME_BYTES);
-        let total = total.ok_or_else(|| broken(What::TooLarge(claimed)))?;
-        let (frame, rest) = rest.split_at_checked(total).ok_or(cut_off)?;
-        let record = parse(frame, self.offset).map_err(broken)?;
-        self.offset = self.offset.saturating_add(length.len()).saturating_add(total);
+impl<'a> Links<'a> {
+    fn read(&mut self) -> Result<Link<'a>, Broken> {
+        let broken = |what| Broken::Record { offset: self.offset, sequence: self.sequence, what };
+        let (frame, rest) = match split_frame(self.rest) {
+            Ok(Some(split)) => split,
+            Ok(None) => return Err(Broken::TruncatedTail { offset: self.offset, whole_records: self.whole }),
+            Err(what) => return Err(broken(what)),
+        };
+        let link = parse(frame, self.offset).map_err(broken)?;
+        self.offset = self.offset.saturating_add(self.rest.len().saturating_sub(rest.len()));
         self.rest = rest;
         self.whole = self.whole.saturating_add(1);
-        Ok(record)
+        self.sequence = self.sequence.saturating_add(1);
+        Ok(link)
     }
 }
 
+impl Link<'_> {
+    /// Decodes the payload.
+    pub(crate) fn record(self) -> Result<Record, What> {
+        let Self { offset, head, previous, chain, time, session, kind, payload } = self;
+        let ChainId { node, incarnation, shard } = chain;
+        let entry = codec::decode(kind, payload).map_err(What::Malformed)?;
+        Ok(Record { offset, head, previous, node, incarnation, shard, time, session, entry })
+    }
+
+    /// Checks that it is the record of this chain that comes next.
+    pub(crate) fn follows(&self, chain: &ChainId, before: Option<Head>) -> Result<(), What> {
+        let ChainId { node, incarnation, shard } = chain;
+        if self.chain.node != *node {
+            return Err(What::Foreign("node"));
+        }
+        if self.chain.incarnation != *incarnation {
+            return Err(What::Foreign("incarnation"));
+        }
+        if self.chain.shard != *shard {
+            return Err(What::Foreign("shard"));
+        }
+        if before.map_or(0, |head| head.sequence).checked_add(1) != Some(self.head.sequence) {
+            return Err(What::OutOfSequence(self.head.sequence));
+        }
+        if self.previous == before.map_or(BEFORE_FIRST, |head| head.hash) { Ok(()) } else { Err(What::Unlinked) }
+    }
+}
+
+/// A frame without its first length, and what follows it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits what follows a frame's first length from the frames after it; `None` if the frame is not whole.
+pub(crate) fn split_frame(bytes: &[u8]) -> Result<Option<Split<'_>>, What> {
+    let Some((length, rest)) = bytes.split_first_chunk() else { return Ok(None) };
+    let claimed = u32::from_le_bytes(*length);
+    let total = usize::try_from(claimed).ok().filter(|total| *total <= MAX_FRAME_BYTES);
+    Ok(rest.split_at_checked(total.ok_or(What::TooLarge(claimed))?))
+}
+
 /// Reads what follows a frame's first length.
-fn parse(frame: &[u8], offset: usize) -> Result<Record, What> {
+fn parse(frame: &[u8], offset: usize) -> Result<Link<'_>, What> {
     let (header_len, rest) = frame.split_first_chunk().ok_or(What::Malformed("frame"))?;
     let header_len = usize::try_from(u32::from_le_bytes(*header_len)).map_err(|_| What::Malformed("frame"))?;
     let (header_bytes, sealed) = rest.split_at_checked(header_len).ok_or(What::Malformed("frame"))?;
@@ -159,15 +246,16 @@ fn parse(frame: &[u8], offset: usize) -> Result<Record, What> {
     if ContentHash::from_slice(&header.payload_hash) != Ok(sealed_hash(sealed)) {
         return Err(What::PayloadAltered);
     }
-    Ok(Record {
+    let node = ResourceName::parse(&header.node).map_err(|_| What::Malformed("node"))?;
+    let incarnation = Incarnation::from_slice(&header.incarnation).map_err(|_| What::Malformed("incarnation"))?;
+    Ok(Link {
         offset,
         head: Head { sequence: header.sequence, hash: header_hash(header_bytes) },
         previous: ContentHash::from_slice(&header.previous).map_err(|_| What::Malformed("previous hash"))?,
-        node: ResourceName::parse(&header.node).map_err(|_| What::Malformed("node"))?,
-        incarnation: Incarnation::from_slice(&header.incarnation).map_err(|_| What::Malformed("incarnation"))?,
-        shard: header.shard,
+        chain: ChainId { node, incarnation, shard: header.shard },
         time: UnixMillis(header.time_ms),
         session: SessionId::from_slice(&header.session).map_err(|_| What::Malformed("session"))?,
-        entry: codec::decode(kind, payload).map_err(What::Malformed)?,
+        kind,
+        payload,
     })
 }

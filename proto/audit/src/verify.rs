@@ -1,8 +1,8 @@
-//! Verification of one chain file.
+//! Verification of one chain file, or of a piece of one.
 
-use crate::chain::BEFORE_FIRST;
-use crate::{Broken, CloseReason, Entry, Head, Record, What, records};
-use hoop_model::{Incarnation, ResourceName, SessionId, UnixMillis};
+use crate::record::links;
+use crate::{Broken, CloseReason, Entry, Head, Record, What};
+use hoop_model::{ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
 use std::collections::BTreeMap;
 
 /// What the verifier knows of a chain from elsewhere.
@@ -53,16 +53,14 @@ pub struct SessionSummary {
 /// [`Broken`] for the first record that is not what must be there. A file that is cut off before the expected head is
 /// [`What::HeadMissing`], cut off after it is [`Broken::TruncatedTail`].
 pub fn verify_chain(bytes: &[u8], expected: &Expected) -> Result<ChainSummary, Broken> {
-    let mut summary: Option<ChainSummary> = None;
-    for record in records(bytes) {
-        let known = summary.as_ref().map(|summary| summary.head);
-        let record = record.map_err(|broken| missing_head(broken, expected))?;
-        let sequence = known.map_or(0, |head| head.sequence).saturating_add(1);
-        check(&record, known, sequence, expected).map_err(|what| at(record.offset, sequence, what))?;
-        summary = Some(count(summary, &record));
-    }
-    let summary = summary.ok_or(at(0, 1, What::Empty))?;
-    match expected.head {
+    let Expected { node, incarnation, shard, head } = expected.clone();
+    let chain = ChainId { node, incarnation, shard };
+    let summary = walk(bytes, &chain, None, |found| match head {
+        Some(head) if head.sequence == found.sequence && head.hash != found.hash => Err(What::HeadDiffers),
+        Some(_) | None => Ok(()),
+    });
+    let summary = summary.map_err(|broken| missing_head(broken, head))?;
+    match head {
         Some(head) if !(1..=summary.records).contains(&head.sequence) => {
             Err(at(bytes.len(), summary.records.saturating_add(1), What::HeadMissing(head.sequence)))
         }
@@ -70,60 +68,66 @@ pub fn verify_chain(bytes: &[u8], expected: &Expected) -> Result<ChainSummary, B
     }
 }
 
+/// Verifies frames that continue a chain after `before`, up to their last byte; every head goes by `see`.
+pub(crate) fn walk(
+    bytes: &[u8],
+    chain: &ChainId,
+    before: Option<Head>,
+    mut see: impl FnMut(Head) -> Result<(), What>,
+) -> Result<ChainSummary, Broken> {
+    let mut known = before;
+    let mut summary: Option<ChainSummary> = None;
+    for link in links(bytes, number_after(known)) {
+        let link = link?;
+        let (offset, sequence) = (link.offset, number_after(known));
+        let broken = |what| at(offset, sequence, what);
+        link.follows(chain, known).map_err(broken)?;
+        see(link.head).map_err(broken)?;
+        known = Some(link.head);
+        count(&mut summary, &link.record().map_err(broken)?);
+    }
+    summary.ok_or(at(0, number_after(before), What::Empty))
+}
+
 const fn at(offset: usize, sequence: u64, what: What) -> Broken {
     Broken::Record { offset, sequence, what }
 }
 
+/// Returns the number of the record after a head.
+pub(crate) const fn number_after(head: Option<Head>) -> u64 {
+    match head {
+        Some(head) => head.sequence.saturating_add(1),
+        None => 1,
+    }
+}
+
 /// A file that is cut off before a record known to exist has lost evidence, whatever the writer's fate.
-fn missing_head(broken: Broken, expected: &Expected) -> Broken {
-    match (broken, expected.head) {
+fn missing_head(broken: Broken, head: Option<Head>) -> Broken {
+    match (broken, head) {
         (Broken::TruncatedTail { offset, whole_records }, Some(head)) if whole_records < head.sequence => {
             at(offset, whole_records.saturating_add(1), What::HeadMissing(head.sequence))
         }
-        (Broken::TruncatedTail { .. } | Broken::Record { .. }, _) => broken,
+        (Broken::TruncatedTail { .. } | Broken::Record { .. } | Broken::Seal { .. }, _) => broken,
     }
 }
 
-fn check(record: &Record, before: Option<Head>, sequence: u64, expected: &Expected) -> Result<(), What> {
-    if record.node != expected.node {
-        return Err(What::Foreign("node"));
-    }
-    if record.incarnation != expected.incarnation {
-        return Err(What::Foreign("incarnation"));
-    }
-    if record.shard != expected.shard {
-        return Err(What::Foreign("shard"));
-    }
-    if record.head.sequence != sequence {
-        return Err(What::OutOfSequence(record.head.sequence));
-    }
-    if record.previous != before.map_or(BEFORE_FIRST, |head| head.hash) {
-        return Err(What::Unlinked);
-    }
-    match expected.head {
-        Some(head) if head.sequence == sequence && head.hash != record.head.hash => Err(What::HeadDiffers),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn count(summary: Option<ChainSummary>, record: &Record) -> ChainSummary {
-    let mut summary = summary.unwrap_or_else(|| ChainSummary {
+fn count(summary: &mut Option<ChainSummary>, record: &Record) {
+    let summary = summary.get_or_insert_with(|| ChainSummary {
         records: 0,
         head: record.head,
         first: record.time,
         last: record.time,
         sessions: BTreeMap::new(),
     });
-    summary.records = record.head.sequence;
+    summary.records = summary.records.saturating_add(1);
     summary.head = record.head;
     summary.last = record.time;
     let session = summary.sessions.entry(record.session).or_default();
-    session.records += 1;
+    session.records = session.records.saturating_add(1);
     match &record.entry {
-        Entry::Verdict(_) => session.commands += 1,
-        Entry::Forwarded(_) => session.forwarded += 1,
+        Entry::Verdict(_) => session.commands = session.commands.saturating_add(1),
+        Entry::Forwarded(_) => session.forwarded = session.forwarded.saturating_add(1),
         Entry::Closed(reason) => session.closed = Some(*reason),
-        Entry::Opened(_) | Entry::NotOpened(_) | Entry::Response(_) => {}
+        Entry::Opened(_) | Entry::NotOpened(_) | Entry::Response(_) | Entry::Approval(_) => {}
     }
-    summary
 }

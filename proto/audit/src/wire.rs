@@ -1,4 +1,5 @@
-//! The protobuf messages of a record. Field numbers never change meaning; an absent id or hash is empty bytes.
+//! The protobuf messages of records, seals and log entries. Field numbers never change meaning; an absent id or hash is
+//! empty bytes.
 
 /// The chained part of a record.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -90,6 +91,21 @@ pub(crate) struct Closed {
     pub(crate) reason: u32,
 }
 
+/// Payload of `approval`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Approval {
+    #[prost(uint64, tag = "1")]
+    pub(crate) command: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) approval: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) digest: Vec<u8>,
+    #[prost(uint32, tag = "4")]
+    pub(crate) stage: u32,
+    #[prost(message, required, tag = "5")]
+    pub(crate) judged: Judged,
+}
+
 /// An object by uid and name.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Named {
@@ -150,4 +166,123 @@ pub(crate) struct Reason {
     /// One text, or none.
     #[prost(string, repeated, tag = "4")]
     pub(crate) message: Vec<String>,
+}
+
+/// What follows the records of a sealed segment.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Seal {
+    #[prost(uint32, tag = "1")]
+    pub(crate) format: u32,
+    #[prost(message, required, tag = "2")]
+    pub(crate) chain: ChainId,
+    #[prost(uint64, tag = "3")]
+    pub(crate) first: u64,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) before: Vec<u8>,
+    #[prost(message, required, tag = "5")]
+    pub(crate) last: Head,
+    #[prost(bytes = "vec", tag = "6")]
+    pub(crate) merkle_root: Vec<u8>,
+    #[prost(bool, tag = "7")]
+    pub(crate) ends_chain: bool,
+    #[prost(bytes = "vec", tag = "8")]
+    pub(crate) signer: Vec<u8>,
+    #[prost(bytes = "vec", tag = "9")]
+    pub(crate) signature: Vec<u8>,
+}
+
+/// A chain's name.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ChainId {
+    #[prost(string, tag = "1")]
+    pub(crate) node: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) incarnation: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    pub(crate) shard: u32,
+}
+
+/// A record by its number and hash.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Head {
+    #[prost(uint64, tag = "1")]
+    pub(crate) sequence: u64,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) hash: Vec<u8>,
+}
+
+/// A record by its chain, number and hash.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct ChainHead {
+    #[prost(message, required, tag = "1")]
+    pub(crate) chain: ChainId,
+    #[prost(message, required, tag = "2")]
+    pub(crate) head: Head,
+}
+
+/// One entry of the evidence log.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct LogEntry {
+    #[prost(uint32, tag = "1")]
+    pub(crate) format: u32,
+    #[prost(uint64, tag = "2")]
+    pub(crate) index: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) time_ms: u64,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) keys: Vec<EvidenceKey>,
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) heads: Vec<ChainHead>,
+    #[prost(message, repeated, tag = "6")]
+    pub(crate) roots: Vec<SegmentRoot>,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) gaps: Vec<Gap>,
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) conflicts: Vec<Conflict>,
+}
+
+/// An incarnation's public key.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct EvidenceKey {
+    #[prost(string, tag = "1")]
+    pub(crate) node: String,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) incarnation: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) public: Vec<u8>,
+}
+
+/// A segment that the store holds.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct SegmentRoot {
+    #[prost(message, required, tag = "1")]
+    pub(crate) chain: ChainId,
+    #[prost(uint64, tag = "2")]
+    pub(crate) first: u64,
+    #[prost(message, required, tag = "3")]
+    pub(crate) last: Head,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) merkle_root: Vec<u8>,
+    #[prost(bool, tag = "5")]
+    pub(crate) ends_chain: bool,
+}
+
+/// Records that are lost.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Gap {
+    #[prost(message, required, tag = "1")]
+    pub(crate) chain: ChainId,
+    #[prost(uint64, tag = "2")]
+    pub(crate) first: u64,
+    #[prost(message, required, tag = "3")]
+    pub(crate) last: Head,
+}
+
+/// A contradiction.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Conflict {
+    #[prost(message, required, tag = "1")]
+    pub(crate) known: ChainHead,
+    #[prost(message, required, tag = "2")]
+    pub(crate) said: Head,
 }

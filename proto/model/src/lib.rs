@@ -9,9 +9,13 @@
 //!   resource, spec/*         what an administrator writes      (Object = metadata + Spec)
 //!   intent                   what a caller asks                (effects + context)
 //!   verdict, refusal         what it gets                      (Judgement, Refusal)
+//!   approval                 held commands that wait for people
+//!   evidence                 chains of records, and what is anchored of them
 //!   redacted                 what must never be printed
 //! ```
 
+mod approval;
+mod evidence;
 mod id;
 mod intent;
 mod name;
@@ -23,6 +27,10 @@ pub mod spec;
 mod time;
 mod verdict;
 
+pub use approval::{
+    Approval, ApprovalState, Choice, Claim, CommandDigest, Content, ContentField, Ending, Holder, Required, Vote,
+};
+pub use evidence::{ChainHead, ChainId, Conflict, EvidenceKey, Gap, Head, LogEntry, SegmentRoot};
 pub use id::{ApprovalId, ContentHash, Incarnation, InvalidId, SessionId, TraceId, Uid};
 pub use intent::{Context, Effect, Intent, Target, Value};
 pub use name::{InvalidName, ResourceName};

@@ -1,6 +1,6 @@
 //! Why a command was not run, for people and for machines.
 
-use crate::{Effect, ResourceName, TraceId};
+use crate::{ApprovalId, Effect, ResourceName, TraceId};
 use std::time::Duration;
 
 macro_rules! codes {
@@ -43,6 +43,8 @@ pub enum Fault {
     Misdirected,
     /// A person must release it first.
     NeedsApproval,
+    /// It was about something that is over, or never was.
+    Conflict,
     /// The caller sends too much.
     Overloaded,
     /// The gateway cannot do it now.
@@ -94,6 +96,8 @@ codes! {
     IdentityNone = "identity_none", Forbidden;
     /// Several identities match the token.
     IdentityAmbiguous = "identity_ambiguous", Forbidden;
+    /// The identity is not what it was when the session opened.
+    IdentityChanged = "identity_changed", Forbidden;
     /// The identity is suspended.
     IdentitySuspended = "identity_suspended", Forbidden;
     /// The identity has expired.
@@ -112,6 +116,20 @@ codes! {
     NothingToJudge = "nothing_to_judge", Forbidden;
     /// A person must release the command.
     ApprovalRequired = "approval_required", NeedsApproval;
+    /// Nobody released the command in time.
+    ApprovalExpired = "approval_expired", NeedsApproval;
+    /// A person refused to release the command.
+    ApprovalDenied = "approval_denied", Forbidden;
+    /// The approval named is not one for this command in this run.
+    ApprovalMismatch = "approval_mismatch", Conflict;
+    /// The approval has been used; it releases one execution.
+    ApprovalSpent = "approval_spent", Conflict;
+    /// The approval cannot be used any more: the policy or the run has changed.
+    ApprovalVoided = "approval_voided", Conflict;
+    /// Too many commands wait for people already.
+    TooManyPending = "too_many_pending", Overloaded;
+    /// The command is larger than what a person could review.
+    TooLargeToReview = "too_large_to_review", Oversized;
     /// Too many sessions or requests at once.
     TooMany = "too_many", Overloaded;
     /// This node has no policy yet.
@@ -128,6 +146,8 @@ codes! {
     UpstreamMisbehaved = "upstream_misbehaved", Upstream;
     /// The request would come back to this gateway.
     UpstreamLoop = "upstream_loop", Upstream;
+    /// The backend's answer cannot be searched for what must be masked.
+    UpstreamUninspectable = "upstream_uninspectable", Upstream;
     /// The backend did not answer in time.
     UpstreamTimeout = "upstream_timeout", UpstreamTimeout;
 }
@@ -153,6 +173,8 @@ pub struct Refusal {
     pub missing: Option<Box<str>>,
     /// What the caller, or its owner, can do about it.
     pub how_to_request: Option<Box<str>>,
+    /// The approval that the command waits for, or waited for.
+    pub approval: Option<ApprovalId>,
     /// When it makes sense to try again.
     pub retry_after: Option<Duration>,
     /// The trace and record to look for.
@@ -172,6 +194,7 @@ impl Refusal {
             policy: None,
             missing: None,
             how_to_request: None,
+            approval: None,
             retry_after: None,
             trace_id: None,
         }

@@ -1,6 +1,6 @@
 //! Objects: what every resource has beside its spec.
 
-use crate::spec::{Connection, Identity, Issuer, Policy};
+use crate::spec::{Connection, Identity, Issuer, Person, Policy};
 use crate::{ResourceName, Uid};
 use std::fmt;
 use std::str::FromStr;
@@ -76,6 +76,8 @@ kinds! {
     Connection(Connection);
     /// Policy text.
     Policy(Policy);
+    /// A human who approves or administers.
+    Person(Person);
 }
 
 /// Says that a text names no kind.

@@ -17,6 +17,7 @@ impl From<&Connection> for v1::Connection {
         };
         let recording = match connection.recording {
             Recording::Standard => v1::connection::Recording::Standard,
+            Recording::Strict => v1::connection::Recording::Strict,
         };
         Self {
             protocol: protocol.into(),
@@ -42,6 +43,7 @@ impl TryFrom<v1::Connection> for Connection {
         };
         let recording = match connection.recording() {
             v1::connection::Recording::Standard => Recording::Standard,
+            v1::connection::Recording::Strict => Recording::Strict,
             v1::connection::Recording::Unspecified => {
                 return Err(Malformed { field: "recording", problem: "is missing or unknown" });
             }

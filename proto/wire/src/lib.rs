@@ -19,14 +19,18 @@ pub mod v1 {
     tonic::include_proto!("hoop.v1");
 }
 
+mod approval;
 mod connection;
 mod error;
+mod evidence;
 mod identity;
 mod issuer;
 mod object;
+mod person;
 mod revision;
 #[cfg(test)]
 mod tests;
 
+pub use approval::command_digest;
 pub use error::Malformed;
 pub use object::{document_name, kind};

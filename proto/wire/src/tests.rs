@@ -3,7 +3,7 @@
 use crate::v1;
 use hoop_model::spec::{
     Algorithm, Audience, ClaimCondition, Connection, ContainsText, Identity, IntegerIs, Issuer, KeySource, Origin,
-    Policy, Protocol, Recording,
+    Person, Policy, Protocol, Recording,
 };
 use hoop_model::{Metadata, Object, ResourceName, Revision, Spec, Uid};
 use prost::Message;
@@ -56,6 +56,12 @@ fn specs() -> Vec<Spec> {
             response_timeout: Duration::from_secs(9),
             nodes: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
         }),
+        Spec::Person(Person {
+            issuer: name("people"),
+            claims: BTreeMap::from([("sub".to_owned(), ClaimCondition::Equals("x".into()))]),
+            teams: vec![name("on-call")],
+            suspended: true,
+        }),
         Spec::Policy(Policy { cedar: "permit(principal, action, resource);".into() }),
     ]
 }
@@ -89,6 +95,10 @@ fn a_spec_that_breaks_a_rule_does_not_read() {
             v1::spec::Kind::Connection(connection) => {
                 connection.protocol = 99;
                 "protocol"
+            }
+            v1::spec::Kind::Person(person) => {
+                person.teams = vec![String::new()];
+                "teams"
             }
             v1::spec::Kind::Policy(policy) => {
                 policy.cedar.clear();

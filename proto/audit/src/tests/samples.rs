@@ -2,8 +2,8 @@
 
 use crate::*;
 use hoop_model::{
-    Code, ContentHash, Effect, Incarnation, PolicyRef, ResourceName, Revision, SessionId, Target, TraceId, Uid,
-    UnixMillis, UnixSeconds,
+    ApprovalId, Code, CommandDigest, ContentHash, Effect, Incarnation, PolicyRef, ResourceName, Revision, SessionId,
+    Target, TraceId, Uid, UnixMillis, UnixSeconds,
 };
 use proptest::prelude::*;
 use std::time::Duration;
@@ -135,10 +135,31 @@ fn any_opening() -> impl Strategy<Value = Opening> {
     })
 }
 
+fn any_digest() -> impl Strategy<Value = CommandDigest> {
+    (any::<u8>(), any::<[u8; 32]>()).prop_map(|(version, mac)| {
+        let mut bytes = [version; CommandDigest::BYTES];
+        bytes[1..].copy_from_slice(&mac);
+        CommandDigest(bytes)
+    })
+}
+
+fn any_hold_step() -> impl Strategy<Value = HoldStep> {
+    let stage = proptest::sample::select(HoldStage::ALL);
+    (any_command(), any::<u128>(), any_digest(), stage, any_judged()).prop_map(
+        |(command, bits, digest, stage, judged)| HoldStep {
+            command,
+            approval: ApprovalId::mint(bits),
+            digest,
+            stage,
+            judged,
+        },
+    )
+}
+
 fn any_verdict() -> impl Strategy<Value = CommandVerdict> {
     let target = prop_oneof![Just(Target::Connection), any_name().prop_map(Target::Route)];
     let effect = (any::<String>(), target).prop_map(|(action, target)| Effect { action: action.into(), target });
-    let digest = proptest::option::of(any::<[u8; 32]>().prop_map(ContentHash));
+    let digest = proptest::option::of(any_digest());
     let effects = proptest::collection::vec(effect, 0..4);
     (any_command(), any_text(), effects, digest, any_trace(), any_judged()).prop_map(
         |(command, summary, effects, digest, trace, judged)| CommandVerdict {
@@ -166,5 +187,6 @@ pub(super) fn any_entry() -> impl Strategy<Value = Entry> {
         any_command().prop_map(Entry::Forwarded),
         any_response().prop_map(Entry::Response),
         proptest::sample::select(CloseReason::ALL).prop_map(Entry::Closed),
+        any_hold_step().prop_map(Entry::Approval),
     ]
 }

@@ -23,6 +23,8 @@ pub enum Recording {
     /// Written to the operating system: survives the death of the process.
     #[default]
     Standard,
+    /// Synchronised to the disk (`fdatasync(2)`): survives the loss of power.
+    Strict,
 }
 
 /// One backend behind the gateway.

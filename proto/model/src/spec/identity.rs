@@ -64,9 +64,7 @@ impl Identity {
     /// # Errors
     /// [`InvalidSpec`] for the first field that is wrong.
     pub fn check(&self) -> Result<(), InvalidSpec> {
-        require((1..=32).contains(&self.claims.len()), "claims", "must have 1 to 32 conditions")?;
-        require(self.claims.keys().all(|k| !k.is_empty()), "claims", "must not name an empty claim")?;
-        require(self.claims.values().all(ClaimCondition::says_something), "claims", "must not require an empty text")?;
+        check_claims(&self.claims)?;
         require(!self.run.is_empty(), "run", "must name a claim")?;
         require(!self.owner.is_empty(), "owner", "must not be empty")?;
         require(self.groups.len() <= 64, "groups", "must be at most 64")
@@ -77,6 +75,13 @@ impl Identity {
     pub fn has_expired(&self, now: UnixSeconds) -> bool {
         self.expires.is_some_and(|at| now.0 >= at)
     }
+}
+
+/// Checks the conditions by which a token is told: of an Identity or of a Person.
+pub(super) fn check_claims(claims: &BTreeMap<String, ClaimCondition>) -> Result<(), InvalidSpec> {
+    require((1..=32).contains(&claims.len()), "claims", "must have 1 to 32 conditions")?;
+    require(claims.keys().all(|claim| !claim.is_empty()), "claims", "must not name an empty claim")?;
+    require(claims.values().all(ClaimCondition::says_something), "claims", "must not require an empty text")
 }
 
 impl ClaimCondition {

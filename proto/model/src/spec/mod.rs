@@ -1,15 +1,19 @@
 //! Specs: what an administrator writes, one file per kind. Unknown keys are errors, and every value is parsed here once.
 
 mod connection;
+mod data_class;
 mod identity;
 mod issuer;
 mod origin;
+mod person;
 mod policy;
 
 pub use connection::{Connection, Labels, Protocol, Recording};
+pub use data_class::{Builtin, ClassName, DataClass, InvalidClassName, Recognise, Transform};
 pub use identity::{ClaimCondition, ContainsText, Identity, IntegerIs};
 pub use issuer::{Algorithm, Audience, Issuer, KeySource, MAX_TOKEN_LIFETIME};
 pub use origin::{InvalidOrigin, Origin, Scheme};
+pub use person::Person;
 pub use policy::{MAX_POLICY_BYTES, Policy};
 
 /// Says that a spec contradicts itself or leaves a bound, in the administrator's words.
@@ -33,6 +37,7 @@ impl crate::Spec {
             Self::Identity(identity) => identity.check(),
             Self::Connection(connection) => connection.check(),
             Self::Policy(policy) => policy.check(),
+            Self::Person(person) => person.check(),
         }
     }
 }
