@@ -1,21 +1,15 @@
 //! The directory: which Identity the claims of a token stand for.
 
 use crate::claims::Claims;
-use hoop_model::spec::{ClaimCondition, Identity};
-use hoop_model::{Code, Object, ResourceName, Spec, Uid, UnixSeconds};
-use std::collections::BTreeMap;
+use crate::matching::{ByIssuer, Match, each_once};
+use hoop_model::spec::Identity;
+use hoop_model::{Code, Metadata, Object, ResourceName, Spec, Uid, UnixSeconds};
 use std::sync::Arc;
 
-/// Every Identity, by issuer, sorted by name.
+/// Every Identity, by issuer.
 #[derive(Debug, Clone, Default)]
 pub struct Directory {
-    by_issuer: BTreeMap<ResourceName, Vec<Entry>>,
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    conditions: Vec<(Box<str>, ClaimCondition)>,
-    resolved: Arc<Resolved>,
+    by_issuer: ByIssuer<Resolved>,
 }
 
 /// An Identity that a token stands for.
@@ -83,17 +77,14 @@ impl Directory {
     /// Collects the Identity objects; other kinds are passed over.
     #[must_use]
     pub fn compile<'a>(objects: impl IntoIterator<Item = &'a Object>) -> Self {
-        let mut by_issuer = BTreeMap::<ResourceName, Vec<Entry>>::new();
+        let mut by_issuer = ByIssuer::default();
         for object in objects {
             if let Spec::Identity(identity) = &object.spec {
-                let entry = Entry::of(object, identity);
-                by_issuer.entry(identity.issuer.clone()).or_default().push(entry);
+                let resolved = Resolved::of(&object.metadata, identity);
+                by_issuer.add(&identity.issuer, &object.metadata.name, &identity.claims, resolved);
             }
         }
-        for entries in by_issuer.values_mut() {
-            entries.sort_by(|a, b| a.resolved.name.cmp(&b.resolved.name));
-        }
-        Self { by_issuer }
+        Self { by_issuer: by_issuer.sorted() }
     }
 
     /// Finds the one Identity of the issuer that the claims match. A suspended or expired one still counts as a match:
@@ -107,14 +98,10 @@ impl Directory {
         claims: &Claims,
         now: UnixSeconds,
     ) -> Result<&Arc<Resolved>, IdentityError> {
-        let entries = self.by_issuer.get(issuer).ok_or(IdentityError::None)?;
-        let mut matching = entries.iter().filter(|entry| entry.matches(claims)).map(|entry| &entry.resolved);
-        let found = match (matching.next(), matching.next()) {
-            (Some(found), None) => found,
-            (None, _) => return Err(IdentityError::None),
-            (Some(first), Some(second)) => {
-                return Err(IdentityError::Ambiguous { first: first.name.clone(), second: second.name.clone() });
-            }
+        let found = match self.by_issuer.find(issuer, claims) {
+            Match::One(found) => found,
+            Match::None => return Err(IdentityError::None),
+            Match::Several(first, second) => return Err(IdentityError::Ambiguous { first, second }),
         };
         if found.suspended {
             return Err(IdentityError::Suspended(found.name.clone()));
@@ -126,33 +113,21 @@ impl Directory {
     }
 }
 
-impl Entry {
-    fn of(object: &Object, identity: &Identity) -> Self {
-        let mut groups = identity.groups.clone();
-        groups.sort();
-        groups.dedup();
-        let resolved = Resolved {
-            name: object.metadata.name.clone(),
-            uid: object.metadata.uid,
+impl Resolved {
+    fn of(metadata: &Metadata, identity: &Identity) -> Self {
+        Self {
+            name: metadata.name.clone(),
+            uid: metadata.uid,
             issuer: identity.issuer.clone(),
-            groups,
+            groups: each_once(&identity.groups),
             environment: identity.environment.clone(),
             owner: identity.owner.as_str().into(),
             run_claim: identity.run.as_str().into(),
             expires: identity.expires.map(UnixSeconds),
             suspended: identity.suspended,
-        };
-        let conditions = identity.claims.iter().map(|(name, is)| (name.as_str().into(), is.clone())).collect();
-        Self { conditions, resolved: Arc::new(resolved) }
+        }
     }
 
-    /// Every condition holds, and there is one: an Identity without conditions matches nothing, not everything.
-    fn matches(&self, claims: &Claims) -> bool {
-        !self.conditions.is_empty() && self.conditions.iter().all(|(name, condition)| claims.meets(name, condition))
-    }
-}
-
-impl Resolved {
     /// Returns the run that the claims name.
     ///
     /// # Errors

@@ -1,73 +1,14 @@
 //! What a policy must pass before it is committed. Nothing may silently never match.
 
 use crate::rules::content_hash;
-use crate::statement::{Origin, Statement, parse};
+use crate::statement::{Origin, Role, Statement, parse};
 use crate::text::{CompileError, Problem};
-use crate::vocabulary::Vocabulary;
-use cedar_policy::{EntityUid, PolicySet, ValidationMode, Validator};
+use crate::world::{Reference, World};
+use cedar_policy::{PolicySet, ValidationMode};
 use hoop_model::spec::Policy;
-use hoop_model::{Object, ResourceName, Spec, Uid};
+use hoop_model::{Object, Requirement, ResourceName, Spec, Uid};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// An entity that a policy names: `Hoop::Group::"agents"`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reference {
-    /// Its type: `Hoop::Group`.
-    pub entity_type: Box<str>,
-    /// Its id: `agents`.
-    pub id: Box<str>,
-}
-
-impl Reference {
-    fn of(uid: &EntityUid) -> Self {
-        Self { entity_type: uid.type_name().to_string().into(), id: uid.id().unescaped().into() }
-    }
-
-    fn named(kind: &str, name: &ResourceName) -> Self {
-        Self { entity_type: format!("Hoop::{kind}").into(), id: name.as_str().into() }
-    }
-}
-
-/// What policies may name: the entities that a set of objects gives existence to, and the schema.
-///
-/// A group exists when an Identity is in it; an environment when an Identity or a Connection belongs to it. Actions are
-/// the schema's. Nothing gives existence to a route, a team or a person.
-pub struct World {
-    known: BTreeSet<Reference>,
-    validator: Validator,
-}
-
-impl World {
-    /// Gathers what a set of objects gives existence to.
-    #[must_use]
-    pub fn of(objects: &[Arc<Object>]) -> Self {
-        let vocabulary = Vocabulary::load();
-        let mut known: BTreeSet<_> = vocabulary.schema.actions().map(Reference::of).collect();
-        for object in objects {
-            let name = &object.metadata.name;
-            match &object.spec {
-                Spec::Identity(identity) => {
-                    known.insert(Reference::named("Identity", name));
-                    known.extend(identity.groups.iter().map(|group| Reference::named("Group", group)));
-                    known.extend(identity.environment.iter().map(|name| Reference::named("Environment", name)));
-                }
-                Spec::Connection(connection) => {
-                    known.insert(Reference::named("Connection", name));
-                    known.extend(connection.environment.iter().map(|name| Reference::named("Environment", name)));
-                }
-                Spec::Issuer(_) | Spec::Policy(_) => {}
-            }
-        }
-        Self { known, validator: Validator::new(vocabulary.schema) }
-    }
-
-    /// Returns whether the entity exists.
-    #[must_use]
-    pub fn has(&self, reference: &Reference) -> bool {
-        self.known.contains(reference)
-    }
-}
 
 /// Returns every entity a policy's text names, each once.
 ///
@@ -97,17 +38,24 @@ pub fn check(policy: &ResourceName, text: &str, world: &World) -> Result<Vec<Ref
 /// # Errors
 /// Every mistake found.
 pub fn validate(objects: &[Arc<Object>]) -> Result<(), Vec<CompileError>> {
-    let world = World::of(objects);
+    validate_in(objects, &World::of(objects))
+}
+
+/// Checks every Policy among the objects against a world, which may demand more than [`World::of`] does by itself.
+///
+/// # Errors
+/// Every mistake found.
+pub fn validate_in(objects: &[Arc<Object>], world: &World) -> Result<(), Vec<CompileError>> {
     let mut errors = Vec::new();
     for object in objects {
         if let Spec::Policy(policy) = &object.spec {
-            errors.extend(check(&object.metadata.name, &policy.cedar, &world).err().into_iter().flatten());
+            errors.extend(check(&object.metadata.name, &policy.cedar, world).err().into_iter().flatten());
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-fn parse_text(policy: &ResourceName, text: &str) -> Result<Vec<Arc<Statement>>, Vec<CompileError>> {
+pub(crate) fn parse_text(policy: &ResourceName, text: &str) -> Result<Vec<Arc<Statement>>, Vec<CompileError>> {
     let spec = Policy { cedar: text.to_owned() };
     spec.check().map_err(|error| vec![Problem::new(0, error.to_string()).in_policy(policy, text)])?;
     // The uid goes nowhere: nothing of these statements outlives the check.
@@ -132,11 +80,13 @@ fn check_one(statement: &Statement, text: &str, world: &World) -> Vec<Problem> {
         Problem::new(start + own.find(&written).unwrap_or(0), format!("there is no `{written}`"))
     });
     let mut problems: Vec<_> = unknown.collect();
+    problems.extend(unheard(statement, own, world).map(|problem| Problem { at: start + problem.at, ..problem }));
     let Ok(alone) = PolicySet::from_policies([statement.cedar.clone()]) else {
         problems.push(Problem::new(start, "this statement cannot be checked"));
         return problems;
     };
-    let result = world.validator.validate(&alone, ValidationMode::Strict);
+    let validator = if statement.role == Role::Permit { &world.permits } else { &world.forbids };
+    let result = validator.validate(&alone, ValidationMode::Strict);
     let errors = result.validation_errors().map(|error| Problem::of_cedar(error));
     let warnings = result.validation_warnings().map(|warning| Problem::of_cedar(warning));
     problems.extend(errors.chain(warnings).map(|mut problem| {
@@ -147,4 +97,18 @@ fn check_one(statement: &Statement, text: &str, world: &World) -> Vec<Problem> {
     problems.sort();
     problems.dedup_by_key(|problem| problem.at);
     problems
+}
+
+/// Says that nobody could release what a statement holds.
+fn unheard(statement: &Statement, own: &str, world: &World) -> Option<Problem> {
+    let Role::Hold(Requirement { team, quorum, .. }) = &statement.role else { return None };
+    let at = |note: &str| own.find(note).unwrap_or(0);
+    match world.voters(team)? {
+        0 => Some(Problem::new(at("@hold"), format!("there is no team `{team}`: no Person who could vote is in it"))),
+        voters if voters < *quorum => {
+            let message = format!("`@quorum` asks for {quorum} people, and team `{team}` has {voters} who could vote");
+            Some(Problem::new(at("@quorum"), message))
+        }
+        _ => None,
+    }
 }

@@ -3,7 +3,7 @@
 use crate::settle::{Outcome, Settled, settle};
 use crate::slice::{Ending, Unjudgeable};
 use crate::statement::{Mode, Role};
-use crate::vocabulary::{CONNECT, fits};
+use crate::vocabulary::{APPROVE, CONNECT, fits};
 use crate::{Rules, Subject, VerdictCache};
 use hoop_model::{
     Code, Context, Effect, Intent, Judgement, PolicyRef, Refusal, Requirement, ResourceName, Target, Verdict,
@@ -83,7 +83,7 @@ impl Rules {
         let refuse = |Unjudgeable| question.refuse(Code::PolicyError, UNJUDGEABLE, Some(effect));
         let slice = self.slice(subject, connection, &effect.action, &effect.target).map_err(refuse)?;
         let mut prepared = None;
-        let ended = slice.evaluate(&mut prepared, subject, context).map_err(refuse)?;
+        let ended = slice.evaluate(&mut prepared, &subject.tags, context).map_err(refuse)?;
         let explained = ended.into_iter().map(|(statement, ending)| Explained {
             policy: statement.reference.clone(),
             role: statement.role.clone(),
@@ -124,7 +124,7 @@ impl Rules {
         for effect in question.effects {
             let fitting = match question.about {
                 About::Session => effect.action == CONNECT && effect.target == Target::Connection,
-                About::Command => effect.action != CONNECT,
+                About::Command => effect.action != CONNECT && effect.action != APPROVE,
             };
             if !fitting || self.vocabulary.action(&effect.action).is_none() {
                 return Err(question.refuse(Code::PolicyError, "policy does not know this action", Some(effect)));
@@ -153,7 +153,7 @@ impl Rules {
         let mut outcomes = Vec::with_capacity(effects.len());
         for position in positions {
             let entry = cache.entry(position).ok_or(Unjudgeable)?;
-            outcomes.push(settle(&entry.slice.evaluate(&mut entry.prepared, subject, context)?));
+            outcomes.push(settle(&entry.slice.evaluate(&mut entry.prepared, &subject.tags, context)?));
         }
         let judgement = self.worst(question, &outcomes);
         cache.remember(&judgement);
@@ -206,22 +206,11 @@ impl Question<'_> {
             (Outcome::NotPermitted, About::Session) => (Code::ConnectNotPermitted, "no policy permits this connection"),
         };
         let mut refusal = self.refuse(code, message, Some(effect));
-        match settled.outcome {
-            Outcome::NotPermitted => {
-                let missing = format!("a permit for `{}` on connection `{}`", effect.action, self.connection);
-                refusal.missing = Some(missing.into());
-            }
-            Outcome::Forbidden => {
-                let spoken = settled.reasons.iter().find(|reason| reason.message.is_some());
-                let decided = spoken.or(settled.reasons.first());
-                refusal.policy = decided.map(|reason| reason.statement.clone());
-                if let Some(message) = decided.and_then(|reason| reason.message.clone()) {
-                    refusal.message = message;
-                }
-            }
-            Outcome::Failed => refusal.policy = settled.reasons.first().map(|reason| reason.statement.clone()),
-            Outcome::Allow | Outcome::Hold(_) => {}
+        if settled.outcome == Outcome::NotPermitted {
+            let missing = format!("a permit for `{}` on connection `{}`", effect.action, self.connection);
+            refusal.missing = Some(missing.into());
         }
+        settled.blame(&mut refusal);
         Some(refusal)
     }
 

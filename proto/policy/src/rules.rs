@@ -1,10 +1,10 @@
 //! All rules of one revision.
 
-use crate::Subject;
 use crate::slice::{Coordinates, Slice, Unjudgeable};
-use crate::statement::{Origin, Statement, parse};
+use crate::statement::{Origin, Role, Statement, parse};
 use crate::text::{CompileError, Problem};
-use crate::vocabulary::Vocabulary;
+use crate::vocabulary::{APPROVE, Lineage, Vocabulary};
+use crate::{ApprovalSubject, PersonSubject, Subject};
 use aws_lc_rs::digest::{SHA256, digest};
 use cedar_policy::EntityUid;
 use hoop_model::spec::Policy;
@@ -71,7 +71,7 @@ impl Rules {
                 Spec::Connection(connection) => {
                     connections.insert(name.clone(), connection.environment.clone());
                 }
-                Spec::Issuer(_) | Spec::Identity(_) => {}
+                Spec::Issuer(_) | Spec::Identity(_) | Spec::Person(_) => {}
             }
         }
         if !errors.is_empty() {
@@ -113,11 +113,35 @@ impl Rules {
             principal: self.vocabulary.subject(subject),
             action: self.vocabulary.action(action).ok_or(Unjudgeable)?,
             resource: self.vocabulary.resource(connection, environment, target),
+            attributes: Vec::new(),
         };
-        let anchors: Vec<_> = std::iter::once(None).chain(at.resource.iter().cloned().map(Some)).collect();
+        let candidates = self.candidates(action, &at.resource);
+        Slice::gather(&self.vocabulary, at, candidates.into_iter())
+    }
+
+    /// Gathers the forbids that could have a say in a vote.
+    pub(crate) fn approval_slice(
+        &self,
+        person: &PersonSubject,
+        approval: &ApprovalSubject,
+    ) -> Result<Slice, Unjudgeable> {
+        let environment = self.connection(&approval.connection).ok_or(Unjudgeable)?;
+        let at = Coordinates {
+            principal: self.vocabulary.person(person),
+            action: self.vocabulary.action(APPROVE).ok_or(Unjudgeable)?,
+            resource: self.vocabulary.approval(approval, environment),
+            attributes: self.vocabulary.attributes(approval),
+        };
+        let candidates = self.candidates(APPROVE, &at.resource);
+        let forbids = candidates.into_iter().filter(|statement| statement.role != Role::Permit);
+        Slice::gather(&self.vocabulary, at, forbids)
+    }
+
+    /// Looks up the statements for an action that name something the resource is or is in, or nothing.
+    fn candidates(&self, action: &str, resource: &Lineage) -> Vec<&Arc<Statement>> {
+        let anchors = std::iter::once(None).chain(resource.iter().cloned().map(Some));
         let shelves = self.index.get(action);
-        let candidates = anchors.iter().filter_map(|anchor| shelves.and_then(|s| s.get(anchor))).flatten();
-        Slice::gather(&self.vocabulary, at, candidates)
+        anchors.filter_map(|anchor| shelves?.get(&anchor)).flatten().collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::slice::{Ended, Ending};
 use crate::statement::{Mode, Role, Statement};
-use hoop_model::{PolicyRef, Requirement};
+use hoop_model::{PolicyRef, Refusal, Requirement};
 
 /// The outcome of one effect.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,6 +54,24 @@ pub(crate) fn settle(ended: &[Ended<'_>]) -> Settled {
     let shadow = ended.iter().filter(|(s, ending)| s.mode == Mode::Shadow && would_change(&outcome, &s.role, ending));
     let shadow = shadow.map(|(s, _)| s.reference.clone()).collect();
     Settled { reasons: reasons.into_iter().map(|s| s.reference.clone()).collect(), shadow, outcome }
+}
+
+impl Settled {
+    /// Names in a refusal the statement that decided, and has it speak with that statement's words.
+    pub(crate) fn blame(&self, refusal: &mut Refusal) {
+        match self.outcome {
+            Outcome::Forbidden => {
+                let spoken = self.reasons.iter().find(|reason| reason.message.is_some());
+                let decided = spoken.or(self.reasons.first());
+                refusal.policy = decided.map(|reason| reason.statement.clone());
+                if let Some(message) = decided.and_then(|reason| reason.message.clone()) {
+                    refusal.message = message;
+                }
+            }
+            Outcome::Failed => refusal.policy = self.reasons.first().map(|reason| reason.statement.clone()),
+            Outcome::NotPermitted | Outcome::Allow | Outcome::Hold(_) => {}
+        }
+    }
 }
 
 fn requirement(statement: &Statement) -> Option<Requirement> {

@@ -1,8 +1,8 @@
 //! The statements that could have a say in one effect, and their evaluation.
 
+use crate::Tags;
 use crate::statement::{Reads, Role, Statement};
-use crate::vocabulary::{Lineage, Vocabulary, cedar_context};
-use crate::{Subject, Tags};
+use crate::vocabulary::{Attributes, Lineage, Vocabulary, cedar_context};
 use cedar_policy::{
     AuthorizationError, Authorizer, Entities, Entity, EntityUid, PolicySet, Request, Response, RestrictedExpression,
 };
@@ -47,6 +47,8 @@ pub(crate) struct Coordinates<'a> {
     pub(crate) principal: Lineage,
     pub(crate) action: &'a Lineage,
     pub(crate) resource: Lineage,
+    /// What the resource says of itself.
+    pub(crate) attributes: Attributes,
 }
 
 /// The entities of a slice with the principal of one token.
@@ -78,7 +80,8 @@ impl Slice {
         statements.iter().for_each(|statement| reads.join(&statement.reads));
         let action = at.action.first().ok_or(Unjudgeable)?.clone();
         let resource = at.resource.first().ok_or(Unjudgeable)?.clone();
-        let known = vocabulary.action_entities.get(&action).cloned().into_iter().chain(chain(&at.resource)?);
+        let known =
+            vocabulary.action_entities.get(&action).cloned().into_iter().chain(chain(&at.resource, at.attributes)?);
         Ok(Self {
             permits: set(permits)?,
             forbids: set(forbids)?,
@@ -95,12 +98,12 @@ impl Slice {
     pub(crate) fn evaluate(
         &self,
         prepared: &mut Option<Prepared>,
-        subject: &Subject,
+        tags: &Arc<Tags>,
         context: &Context,
     ) -> Result<Vec<Ended<'_>>, Unjudgeable> {
-        let ready = match prepared.take().filter(|p| Arc::ptr_eq(&p.tags, &subject.tags)) {
+        let ready = match prepared.take().filter(|p| Arc::ptr_eq(&p.tags, tags)) {
             Some(ready) => ready,
-            None => self.prepare(&subject.tags)?,
+            None => self.prepare(tags)?,
         };
         let entities = &prepared.insert(ready).entities;
         let principal = self.principal.first().ok_or(Unjudgeable)?.clone();
@@ -139,13 +142,13 @@ impl Slice {
     }
 }
 
-/// Renders a lineage in which each entity is in the next one.
-fn chain(lineage: &Lineage) -> Result<Vec<Entity>, Unjudgeable> {
+/// Renders a lineage in which each entity is in the next one; the attributes are the first one's.
+fn chain(lineage: &Lineage, attributes: Attributes) -> Result<Vec<Entity>, Unjudgeable> {
     let parents = lineage.iter().skip(1).map(Some).chain(std::iter::once(None));
-    let entities = lineage
-        .iter()
-        .zip(parents)
-        .map(|(own, parent)| Entity::new_with_tags(own.clone(), [], parent.cloned(), []).map_err(|_| Unjudgeable));
+    let attributes = std::iter::once(attributes).chain(std::iter::repeat_with(Vec::new));
+    let entities = lineage.iter().zip(parents).zip(attributes).map(|((own, parent), attributes)| {
+        Entity::new_with_tags(own.clone(), attributes, parent.cloned(), []).map_err(|_| Unjudgeable)
+    });
     entities.collect()
 }
 

@@ -56,10 +56,16 @@ impl Problem {
     }
 
     pub(crate) fn in_policy(self, policy: &ResourceName, text: &str) -> CompileError {
+        let (line, column) = self.position(text);
+        CompileError { policy: policy.clone(), line, column, message: self.message }
+    }
+
+    /// Returns the line and the column in characters, both from 1.
+    pub(crate) fn position(&self, text: &str) -> (usize, usize) {
         let before = text.get(..self.at).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-        CompileError { policy: policy.clone(), line, column, message: self.message }
+        (line, column)
     }
 }
 

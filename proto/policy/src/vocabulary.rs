@@ -1,12 +1,14 @@
 //! The words a policy may use: the Cedar schema, and what it means for effects and contexts.
 
-use crate::Subject;
+use crate::{ApprovalSubject, PersonSubject, Subject};
 use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
 use hoop_model::{Context, ResourceName, Target, Value};
 use std::collections::BTreeMap;
 
 /// The action that opens a session.
 pub(crate) const CONNECT: &str = "connect";
+/// The action of a person who votes for a held command.
+pub(crate) const APPROVE: &str = "approve";
 
 /// The schema policies are type-checked against, in Cedar's schema language.
 ///
@@ -14,6 +16,12 @@ pub(crate) const CONNECT: &str = "connect";
 /// (order and repetition are `path`'s business: match them with `like`), and the open-ended query is two sets:
 /// `queryKeys` for "is there a parameter of this name", `query` for exact `"key=value"` pairs, one per value of a
 /// repeated key. Both are the decoded texts; a key that has a `=` in it is told apart by `queryKeys`.
+///
+/// `approve` needs no permit: the members of the team that a hold names may approve, and a forbid can only narrow that.
+/// Its resource is the approval: `connection` and `identity` of the held command, the `groups` of that identity, the ids
+/// of the actions that the command would take as `effects`, the `run` it belongs to, and the `team` whose requirement
+/// the vote is for. `resource in Hoop::Connection::"…"` and `resource in Hoop::Environment::"…"` are about the
+/// connection. `context.anyRun` says that the person would let a later run of the identity use the approval too.
 pub const SCHEMA: &str = r#"
 namespace Hoop {
   entity Group;
@@ -23,6 +31,14 @@ namespace Hoop {
   entity Person in [Team];
   entity Connection in [Environment];
   entity Route in [Connection];
+  entity Approval in [Connection] {
+    connection: Connection,
+    effects: Set<String>,
+    groups: Set<Group>,
+    identity: Identity,
+    run: String,
+    team: Team,
+  };
 
   type HttpContext = {
     bodyBytes?: Long,
@@ -40,6 +56,7 @@ namespace Hoop {
     appliesTo { principal: [Identity], resource: [Connection, Route], context: HttpContext };
   action "http:POST", "http:PUT", "http:PATCH", "http:DELETE" in [write]
     appliesTo { principal: [Identity], resource: [Connection, Route], context: HttpContext };
+  action approve appliesTo { principal: [Person], resource: [Approval], context: { anyRun: Bool } };
 }
 "#;
 
@@ -66,6 +83,9 @@ const HTTP_CONTEXT: [Attribute; 7] = [
 /// An entity, then everything it is in.
 pub(crate) type Lineage = Vec<EntityUid>;
 
+/// What an entity says of itself, by name.
+pub(crate) type Attributes = Vec<(String, RestrictedExpression)>;
+
 /// The schema, taken apart.
 pub(crate) struct Vocabulary {
     pub(crate) schema: Schema,
@@ -81,6 +101,9 @@ struct Types {
     environment: EntityTypeName,
     connection: EntityTypeName,
     route: EntityTypeName,
+    team: EntityTypeName,
+    person: EntityTypeName,
+    approval: EntityTypeName,
 }
 
 impl Vocabulary {
@@ -102,6 +125,9 @@ impl Vocabulary {
             environment: named("Environment"),
             connection: named("Connection"),
             route: named("Route"),
+            team: named("Team"),
+            person: named("Person"),
+            approval: named("Approval"),
         };
         Self { schema, action_entities, actions, types }
     }
@@ -120,6 +146,35 @@ impl Vocabulary {
         let environment = subject.environment.iter().map(|name| entity(&self.types.environment, name.as_str()));
         let own = entity(&self.types.identity, subject.name.as_str());
         std::iter::once(own).chain(groups).chain(environment).collect()
+    }
+
+    pub(crate) fn person(&self, person: &PersonSubject) -> Lineage {
+        let teams = person.teams.iter().map(|team| entity(&self.types.team, team.as_str()));
+        std::iter::once(entity(&self.types.person, person.name.as_str())).chain(teams).collect()
+    }
+
+    /// Returns the approval, then what it is in.
+    pub(crate) fn approval(&self, approval: &ApprovalSubject, environment: Option<&ResourceName>) -> Lineage {
+        let own = entity(&self.types.approval, &approval.id.to_string());
+        let within = self.resource(&approval.connection, environment, &Target::Connection);
+        std::iter::once(own).chain(within).collect()
+    }
+
+    /// Returns what the schema has a policy know of an approval.
+    pub(crate) fn attributes(&self, approval: &ApprovalSubject) -> Attributes {
+        let named =
+            |of: &EntityTypeName, name: &ResourceName| RestrictedExpression::new_entity_uid(entity(of, name.as_str()));
+        let effects = approval.effects.iter().map(|e| RestrictedExpression::new_string(e.action.to_string()));
+        let groups = approval.groups.iter().map(|group| named(&self.types.group, group));
+        let attributes = [
+            ("connection", named(&self.types.connection, &approval.connection)),
+            ("effects", RestrictedExpression::new_set(effects)),
+            ("groups", RestrictedExpression::new_set(groups)),
+            ("identity", named(&self.types.identity, &approval.identity)),
+            ("run", RestrictedExpression::new_string(approval.run.to_string())),
+            ("team", named(&self.types.team, &approval.team)),
+        ];
+        attributes.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
     /// Returns the touched entity, then what it is in. A route's id is `CONNECTION/ROUTE`.
@@ -243,7 +298,7 @@ mod tests {
         more.push(("surplus".into(), values[1].clone()));
         contexts.push(more);
         let actions: Vec<_> = vocabulary.actions().map(|(id, _)| id.to_owned()).collect();
-        assert_eq!(actions.len(), 8);
+        assert_eq!(actions.len(), 9);
         let mut taken = 0;
         for action in &actions {
             for context in &contexts {

@@ -1,10 +1,13 @@
 //! A request's head: everything it says, read in the only way it can be read.
 
+pub(crate) mod patience;
+
 use crate::fields::{Role, at_most_one, elements, role};
 use crate::{Framing, Route, Target};
 use hoop_model::spec::Origin;
 use hoop_model::{Code, Refusal, ResourceName};
 use http::{HeaderMap, Method, Uri, Version, header};
+use patience::Patience;
 
 /// A well-formed request for a connection. What it holds is what is judged, and what is forwarded is made from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +20,7 @@ pub struct RequestHead {
     /// The media type without parameters, in lower case.
     pub(crate) content_type: Option<Box<str>>,
     pub(crate) framing: Framing,
+    pub(crate) patience: Patience,
 }
 
 impl RequestHead {
@@ -42,11 +46,12 @@ impl RequestHead {
             Err(sentence) => return refuse(Code::MalformedHeader, sentence),
         };
         let content_type = content_type(headers)?;
+        let patience = Patience::read(headers)?;
         let Route::Connection { name, rest } = Route::of(uri.path_and_query().map_or("", |p| p.as_str())) else {
             return refuse(Code::ConnectionUnknown, "a connection is addressed as `/c/NAME/`");
         };
         let target = Target::canonical(rest)?;
-        Ok(Self { connection: name, method: method.clone(), action, target, content_type, framing })
+        Ok(Self { connection: name, method: method.clone(), action, target, content_type, framing, patience })
     }
 
     /// Returns the connection that the request names.
@@ -65,6 +70,12 @@ impl RequestHead {
     #[must_use]
     pub const fn framing(&self) -> Framing {
         self.framing
+    }
+
+    /// Returns how the caller wants to wait where its command must be released.
+    #[must_use]
+    pub const fn patience(&self) -> Patience {
+        self.patience
     }
 }
 

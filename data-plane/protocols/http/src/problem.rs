@@ -1,5 +1,6 @@
 //! A refusal as HTTP tells it: problem details (RFC 9457) under the status of whose fault it is.
 
+use crate::Patience;
 use bytes::Bytes;
 use hoop_model::{Code, Effect, Fault, Refusal, Target};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -9,6 +10,9 @@ use std::time::Duration;
 /// The field that marks the gateway's own refusals with their code. Responses of backends never have it, because
 /// [`from_upstream`](crate::from_upstream) removes it: a backend cannot pass for the gateway.
 pub const REFUSAL_FIELD: HeaderName = HeaderName::from_static("hoop-refusal");
+
+/// RFC 7240 §3.
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// Returns the status of a code; the one place that maps them.
 #[must_use]
@@ -20,6 +24,7 @@ pub const fn status(code: Code) -> StatusCode {
         Fault::Forbidden => StatusCode::FORBIDDEN,
         Fault::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Fault::NeedsApproval => StatusCode::PRECONDITION_REQUIRED,
+        Fault::Conflict => StatusCode::CONFLICT,
         Fault::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Fault::Upstream => StatusCode::BAD_GATEWAY,
@@ -28,10 +33,25 @@ pub const fn status(code: Code) -> StatusCode {
 }
 
 /// Renders a refusal. A response with `Connection: close` must end its connection: what the peer sends next has no
-/// agreed start.
+/// agreed start. One that waits for people says where.
 #[must_use]
 pub fn problem(refusal: &Refusal) -> Response<Bytes> {
-    let status = status(refusal.code);
+    render(refusal, status(refusal.code))
+}
+
+/// Renders the end of a hold as seen by its caller: like any refusal, but for one that may still be released and whose
+/// caller said `Prefer: respond-async`. That is 202 with the same object (RFC 7240 §4.1); nothing else is ever a 2xx.
+#[must_use]
+pub fn held(refusal: &Refusal, patience: Patience) -> Response<Bytes> {
+    if !patience.respond_async || waits_at(refusal).is_none() {
+        return problem(refusal);
+    }
+    let mut response = render(refusal, StatusCode::ACCEPTED);
+    response.headers_mut().insert(PREFERENCE_APPLIED, HeaderValue::from_static("respond-async"));
+    response
+}
+
+fn render(refusal: &Refusal, status: StatusCode) -> Response<Bytes> {
     let retry_after = retry_after_seconds(refusal);
     let body = object(refusal, status, retry_after).to_string();
 
@@ -44,6 +64,9 @@ pub fn problem(refusal: &Refusal) -> Response<Bytes> {
     if let Some(seconds) = retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if let Some(location) = waits_at(refusal) {
+        headers.insert(header::LOCATION, location);
+    }
     match refusal.code.fault() {
         Fault::Malformed | Fault::Oversized => {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -54,12 +77,19 @@ pub fn problem(refusal: &Refusal) -> Response<Bytes> {
         Fault::Forbidden
         | Fault::Misdirected
         | Fault::NeedsApproval
+        | Fault::Conflict
         | Fault::Overloaded
         | Fault::Unavailable
         | Fault::Upstream
         | Fault::UpstreamTimeout => {}
     }
     response
+}
+
+/// Returns where a command waits that may still be released.
+fn waits_at(refusal: &Refusal) -> Option<HeaderValue> {
+    let approval = refusal.approval.filter(|_| refusal.code == Code::ApprovalRequired)?;
+    HeaderValue::try_from(format!("/.hoop/approvals/{approval}")).ok()
 }
 
 /// RFC 6750 §3: a request without a token learns the scheme only, one with a bad token that it is bad.
@@ -76,7 +106,7 @@ fn retry_after_seconds(refusal: &Refusal) -> Option<u64> {
 
 fn object(refusal: &Refusal, status: StatusCode, retry_after: Option<u64>) -> Value {
     let code = refusal.code.as_str();
-    let members: [(&str, Option<Value>); 13] = [
+    let members: [(&str, Option<Value>); 14] = [
         ("type", Some(format!("urn:hoop:refusal:{code}").into())),
         ("title", Some(code.replace('_', " ").into())),
         ("status", Some(status.as_u16().into())),
@@ -88,6 +118,7 @@ fn object(refusal: &Refusal, status: StatusCode, retry_after: Option<u64>) -> Va
         ("policy", refusal.policy.as_deref().map(text)),
         ("missing", refusal.missing.as_deref().map(text)),
         ("how_to_request", refusal.how_to_request.as_deref().map(text)),
+        ("approval", refusal.approval.map(|id| id.to_string().into())),
         ("retry_after", retry_after.map(Value::from)),
         ("trace_id", refusal.trace_id.map(|id| id.to_string().into())),
     ];

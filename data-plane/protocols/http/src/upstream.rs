@@ -5,7 +5,9 @@ use crate::{Framing, RequestHead};
 use hoop_model::spec::Origin;
 use hoop_model::{Code, Refusal};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version, header};
+use std::fmt;
 
 /// A node's name in `Via` (RFC 9110 §7.6.3), by which it knows a request that comes back. Make it from enough random
 /// bits that no other gateway on the way has it.
@@ -39,9 +41,36 @@ pub fn comes_back(headers: &HeaderMap, token: &LoopToken) -> bool {
     elements(headers, &header::VIA).any(|hop| hop.split(u8::is_ascii_whitespace).any(is_ours))
 }
 
+/// What of a request goes on: its content is read from it, and then it is sent.
+#[derive(Clone)]
+pub struct Forwarded {
+    method: Method,
+    path_and_query: PathAndQuery,
+    framing: Framing,
+    /// All the fields that came; those that [`is_forwarded`] admits go on.
+    headers: HeaderMap,
+}
+
 impl RequestHead {
-    /// Returns the head that is forwarded, made from what was judged and from the end-to-end fields of `headers`,
+    /// Returns what of the request goes on, made from what was judged and from the end-to-end fields of `headers`,
     /// which must be those this head was read from.
+    #[must_use]
+    pub fn forwarded(&self, headers: HeaderMap) -> Forwarded {
+        let path_and_query = self.target.path_and_query().clone();
+        Forwarded { method: self.method.clone(), path_and_query, framing: self.framing, headers }
+    }
+
+    /// Returns the head that is forwarded, as [`Forwarded::to_upstream`] makes it.
+    ///
+    /// # Errors
+    /// As [`Forwarded::to_upstream`].
+    pub fn to_upstream(&self, headers: HeaderMap, origin: &Origin, token: &LoopToken) -> Result<Parts, Box<Refusal>> {
+        self.forwarded(headers).to_upstream(origin, token)
+    }
+}
+
+impl Forwarded {
+    /// Returns the head that is sent.
     ///
     /// Gone are hop-by-hop fields, the caller's `Authorization` and everything the gateway alone may say (`Hoop-*`,
     /// `X-Gw-*`, `X-Forwarded-*`, `Forwarded`). `Host` is the origin's, the framing is written from the one reading
@@ -51,7 +80,7 @@ impl RequestHead {
     /// # Errors
     /// [`Code::UpstreamUnreachable`] where the origin has no host that a field can hold, [`Code::MalformedRequest`]
     /// where there are more fields than a head can hold.
-    pub fn to_upstream(&self, headers: HeaderMap, origin: &Origin, token: &LoopToken) -> Result<Parts, Box<Refusal>> {
+    pub fn to_upstream(self, origin: &Origin, token: &LoopToken) -> Result<Parts, Box<Refusal>> {
         let host = HeaderValue::try_from(origin.host_header())
             .map_err(|_| refusal(Code::UpstreamUnreachable, "the connection's upstream has no usable host"))?;
         let mut forwarded = HeaderMap::new();
@@ -66,7 +95,7 @@ impl RequestHead {
             Framing::Chunked => append(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?,
         }
         let mut field = None;
-        for (name, value) in headers {
+        for (name, value) in self.headers {
             // A map yields a name with its first value only; the values that follow are of the same field.
             if let Some(name) = name {
                 field = is_forwarded(&name).then_some(name);
@@ -78,11 +107,39 @@ impl RequestHead {
         append(header::VIA, token.via.clone())?;
 
         let (mut parts, ()) = Request::new(()).into_parts();
-        parts.method = self.method.clone();
-        parts.uri = Uri::from(self.target.path_and_query().clone());
+        parts.method = self.method;
+        parts.uri = Uri::from(self.path_and_query);
         parts.version = Version::HTTP_11;
         parts.headers = forwarded;
         Ok(parts)
+    }
+
+    pub(crate) const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    pub(crate) const fn path_and_query(&self) -> &PathAndQuery {
+        &self.path_and_query
+    }
+
+    /// Returns the names of the fields that the caller sent and that go on, each once.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers.keys().filter(|name| is_forwarded(name))
+    }
+
+    /// Returns what the caller sent under a name, in its order.
+    pub(crate) fn values(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        self.headers.get_all(name).iter()
+    }
+}
+
+impl fmt::Debug for Forwarded {
+    /// The fields are left out: the caller's token is among those that do not go on.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, path_and_query, framing, headers: _ } = self;
+        let mut shown = f.debug_struct("Forwarded");
+        shown.field("method", method).field("path_and_query", path_and_query).field("framing", framing);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -122,7 +179,6 @@ fn refusal(code: Code, sentence: &'static str) -> Box<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Method;
 
     const TOKEN: &str = "hoop-0123456789abcdef";
 

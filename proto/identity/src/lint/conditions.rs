@@ -1,6 +1,6 @@
 //! What is wrong with the conditions of one Identity.
 
-use super::Finding;
+use super::{Conditions, Finding, alternatives, names_one_of, never_matches, text_of, wrong_issuer};
 use hoop_model::spec::{Audience, ClaimCondition, Identity, Issuer};
 use hoop_model::{Kind, ResourceName};
 use std::collections::BTreeMap;
@@ -78,39 +78,16 @@ pub(super) fn lint(
 ) -> Vec<Finding> {
     let issuer = issuers.get(&identity.issuer).copied();
     let mut messages = Vec::new();
-    messages.extend(wrong_issuer(identity, issuer));
+    messages.extend(wrong_issuer(&identity.issuer, issuer, Audience::Identities));
     messages.extend(identity.claims.iter().filter_map(|(claim, is)| never_matches(claim, is)));
-    messages.extend(identity.claims.iter().filter_map(|(claim, is)| recyclable(identity, claim, is)));
-    messages.extend(anybody(identity, issuer));
+    messages.extend(identity.claims.iter().filter_map(|(claim, is)| recyclable(&identity.claims, claim, is)));
+    messages.extend(anybody(&identity.claims, issuer));
     let finding = |message| Finding { kind: Kind::Identity, name: name.clone(), message };
     messages.into_iter().map(finding).collect()
 }
 
-fn wrong_issuer(identity: &Identity, issuer: Option<&Issuer>) -> Option<String> {
-    let name = &identity.issuer;
-    match issuer.map(|issuer| issuer.audience) {
-        None => Some(format!("`issuer`: there is no Issuer `{name}`")),
-        Some(Audience::People) => {
-            Some(format!("`issuer`: Issuer `{name}` is `for: people`; its tokens never stand for an identity"))
-        }
-        Some(Audience::Identities) => None,
-    }
-}
-
-/// Says why a condition holds for no token, or not for those its author thinks of.
-fn never_matches(claim: &str, condition: &ClaimCondition) -> Option<String> {
-    let text = text_of(condition)?;
-    if text.contains(['*', '?']) {
-        return Some(format!(
-            "`claims.{claim}` has `*` or `?`, but values are compared byte for byte and never as patterns"
-        ));
-    }
-    let has_control = claim.chars().chain(text.chars()).any(char::is_control);
-    has_control.then(|| format!("`claims.{}` has a control character, which no token may have", claim.escape_debug()))
-}
-
 /// Says that a condition names something by a name that others can take over.
-fn recyclable(identity: &Identity, claim: &str, condition: &ClaimCondition) -> Option<String> {
+fn recyclable(claims: &Conditions, claim: &str, condition: &ClaimCondition) -> Option<String> {
     let ids = match claim {
         "sub" => {
             let sub = text_of(condition)?;
@@ -118,7 +95,7 @@ fn recyclable(identity: &Identity, claim: &str, condition: &ClaimCondition) -> O
         }
         _ => RECYCLABLE.iter().find(|(name, _)| *name == claim)?.1,
     };
-    (!names_one_of(identity, ids)).then(|| {
+    (!names_one_of(claims, ids)).then(|| {
         format!(
             "`claims.{claim}` is a name that can be given up and taken by others; also require {}, which is never reused",
             alternatives(ids)
@@ -127,8 +104,8 @@ fn recyclable(identity: &Identity, claim: &str, condition: &ClaimCondition) -> O
 }
 
 /// Says that the conditions leave open whose job it is.
-fn anybody(identity: &Identity, issuer: Option<&Issuer>) -> Option<String> {
-    if identity.claims.keys().all(|claim| GENERIC.contains(&claim.as_str())) {
+fn anybody(claims: &Conditions, issuer: Option<&Issuer>) -> Option<String> {
+    if claims.keys().all(|claim| GENERIC.contains(&claim.as_str())) {
         return Some(
             "`claims` names no job, project or subject: every token of the issuer with the same circumstances would \
              match; also require `sub` or an id"
@@ -139,25 +116,6 @@ fn anybody(identity: &Identity, issuer: Option<&Issuer>) -> Option<String> {
     let is_tenant_of =
         |public: &str| url.strip_prefix(public).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     let (_, ids) = PUBLIC_ISSUERS.iter().find(|(public, _)| is_tenant_of(public))?;
-    (!names_one_of(identity, ids))
+    (!names_one_of(claims, ids))
         .then(|| format!("`claims` must require {}: `{url}` signs tokens for everybody's jobs", alternatives(ids)))
-}
-
-fn names_one_of(identity: &Identity, ids: &[&str]) -> bool {
-    ids.iter().any(|id| match identity.claims.get(*id) {
-        Some(ClaimCondition::Equals(_) | ClaimCondition::Integer(_)) => true,
-        Some(ClaimCondition::Contains(_)) | None => false,
-    })
-}
-
-fn alternatives(ids: &[&str]) -> String {
-    ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(" or ")
-}
-
-fn text_of(condition: &ClaimCondition) -> Option<&str> {
-    match condition {
-        ClaimCondition::Equals(text) => Some(text),
-        ClaimCondition::Contains(element) => Some(&element.contains),
-        ClaimCondition::Integer(_) => None,
-    }
 }

@@ -1,11 +1,17 @@
-//! Which Identities of one issuer a single token could match at once.
+//! Who of one issuer a single token could match at once: two Identities, two Persons, or one of each.
 
-use super::Finding;
-use hoop_model::spec::{ClaimCondition, Identity};
+use super::{Conditions, Finding};
+use hoop_model::spec::ClaimCondition;
 use hoop_model::{Kind, ResourceName};
 use std::collections::BTreeMap;
 
-type Named<'a> = (&'a ResourceName, &'a Identity);
+/// One that tokens can stand for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claimant<'a> {
+    pub(super) kind: Kind,
+    pub(super) name: &'a ResourceName,
+    pub(super) claims: &'a Conditions,
+}
 
 /// What a condition makes of its claim. Two different ones cannot hold together: they are different values, or different
 /// types. Two `contains` can.
@@ -16,32 +22,34 @@ enum Must<'a> {
     BeArray,
 }
 
-/// Reports each Identity that could match together with one before it, naming the first such. `identities` are those of
-/// one issuer, sorted by name.
-pub(super) fn lint(identities: &[Named<'_>]) -> Vec<Finding> {
-    let commonest = commonest_claim(identities);
-    // Identities that require different values of the commonest claim need no comparison, so that a thousand of them,
+/// Reports each claimant that could match together with one before it, naming the first such. They are those of one
+/// issuer, sorted by kind and name.
+pub(super) fn lint(claimants: &[Claimant<'_>]) -> Vec<Finding> {
+    let commonest = commonest_claim(claimants);
+    // Claimants that require different values of the commonest claim need no comparison, so that a thousand of them,
     // each with its own repository, cost a thousand steps and not half a million.
-    let mut seen = BTreeMap::<Option<Must<'_>>, Vec<Named<'_>>>::new();
+    let mut seen = BTreeMap::<Option<Must<'_>>, Vec<Claimant<'_>>>::new();
     let mut findings = Vec::new();
-    for &(name, identity) in identities {
-        let must = commonest.and_then(|claim| identity.claims.get(claim)).map(must);
+    for &claimant in claimants {
+        let must = commonest.and_then(|claim| claimant.claims.get(claim)).map(must);
         let with_same = seen.get(&must).into_iter();
         let rivals: Vec<_> =
             if must.is_some() { with_same.chain(seen.get(&None)).collect() } else { seen.values().collect() };
-        let first =
-            rivals.into_iter().flatten().filter(|(_, other)| can_both_match(identity, other)).map(|(n, _)| n).min();
+        let matching = rivals.into_iter().flatten().filter(|other| can_both_match(claimant.claims, other.claims));
+        let first = matching.min_by_key(|other| (other.kind, other.name));
         findings.extend(first.map(|other| Finding {
-            kind: Kind::Identity,
-            name: name.clone(),
-            message: format!(
-                "a token could match this and Identity `{other}`, and would then be refused; \
-                 require different values of one claim in both"
-            ),
+            kind: claimant.kind,
+            name: claimant.name.clone(),
+            message: clash(claimant, *other),
         }));
-        seen.entry(must).or_default().push((name, identity));
+        seen.entry(must).or_default().push(claimant);
     }
     findings
+}
+
+fn clash(claimant: Claimant<'_>, Claimant { kind, name, .. }: Claimant<'_>) -> String {
+    let then = if claimant.kind == kind { "would then be refused" } else { "would then stand for the identity alone" };
+    format!("a token could match this and {kind} `{name}`, and {then}; require different values of one claim in both")
 }
 
 fn must(condition: &ClaimCondition) -> Must<'_> {
@@ -52,16 +60,15 @@ fn must(condition: &ClaimCondition) -> Must<'_> {
     }
 }
 
-fn can_both_match(one: &Identity, other: &Identity) -> bool {
-    let contradicts =
-        |(claim, condition)| other.claims.get(claim).is_some_and(|theirs| must(theirs) != must(condition));
-    !one.claims.iter().any(contradicts)
+fn can_both_match(one: &Conditions, other: &Conditions) -> bool {
+    let contradicts = |(claim, condition)| other.get(claim).is_some_and(|theirs| must(theirs) != must(condition));
+    !one.iter().any(contradicts)
 }
 
-fn commonest_claim<'a>(identities: &[Named<'a>]) -> Option<&'a str> {
+fn commonest_claim<'a>(claimants: &[Claimant<'a>]) -> Option<&'a str> {
     let mut uses = BTreeMap::<&str, usize>::new();
-    for (_, identity) in identities {
-        for claim in identity.claims.keys() {
+    for claimant in claimants {
+        for claim in claimant.claims.keys() {
             *uses.entry(claim).or_default() += 1;
         }
     }
@@ -75,19 +82,6 @@ mod tests {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     use std::cell::Cell;
-
-    fn identity(claims: BTreeMap<String, ClaimCondition>) -> Identity {
-        Identity {
-            issuer: ResourceName::parse("ci").unwrap(),
-            claims,
-            run: "run_id".into(),
-            owner: "o".into(),
-            groups: vec![],
-            environment: None,
-            expires: None,
-            suspended: false,
-        }
-    }
 
     fn condition() -> impl Strategy<Value = ClaimCondition> {
         prop_oneof![
@@ -105,19 +99,18 @@ mod tests {
         let config = Config { cases: 2000, failure_persistence: None, ..Config::default() };
         TestRunner::new_with_rng(config, rng)
             .run(&sets, |sets| {
-                let all: Vec<(ResourceName, Identity)> = sets
-                    .into_iter()
-                    .enumerate()
-                    .map(|(i, claims)| (ResourceName::parse(&format!("i{i}")).unwrap(), identity(claims)))
-                    .collect();
-                let named: Vec<Named<'_>> = all.iter().map(|(n, i)| (n, i)).collect();
+                let names: Vec<_> = (0..sets.len()).map(|i| ResourceName::parse(&format!("i{i}")).unwrap()).collect();
+                // The later ones are persons: they are compared with identities as with each other.
+                let kind = |i: usize| if i < 4 { Kind::Identity } else { Kind::Person };
+                let all = names.iter().zip(&sets).enumerate();
+                let all: Vec<_> = all.map(|(i, (name, claims))| Claimant { kind: kind(i), name, claims }).collect();
                 let mut expected = Vec::new();
-                for (at, (name, one)) in named.iter().enumerate() {
-                    if let Some((other, _)) = named[..at].iter().find(|(_, other)| can_both_match(one, other)) {
-                        expected.push(((*name).clone(), format!("`{other}`")));
+                for (at, one) in all.iter().enumerate() {
+                    if let Some(other) = all[..at].iter().find(|other| can_both_match(one.claims, other.claims)) {
+                        expected.push((one.name.clone(), format!("{} `{}`", other.kind, other.name)));
                     }
                 }
-                let found = lint(&named);
+                let found = lint(&all);
                 prop_assert_eq!(found.len(), expected.len());
                 for (finding, (name, other)) in found.iter().zip(&expected) {
                     prop_assert_eq!(&finding.name, name);

@@ -1,9 +1,9 @@
 //! Trust rules that `apply` refuses.
 
 use super::*;
-use crate::lint::trust_rules;
+use crate::lint::{trust_rules, trust_rules_with_people};
 use hoop_model::Kind;
-use hoop_model::spec::{ClaimCondition, ContainsText, Identity, IntegerIs};
+use hoop_model::spec::{ClaimCondition, ContainsText, Identity, IntegerIs, Person};
 
 fn identity(of: &str, conditions: &[(&str, &str)]) -> Identity {
     Identity {
@@ -179,6 +179,58 @@ fn findings_do_not_depend_on_the_order_of_objects() {
     let one = trust_rules(issuers.iter().map(|(n, i)| (n, i)), forward.clone());
     let two = trust_rules(issuers.iter().rev().map(|(n, i)| (n, i)), forward.rev());
     assert_eq!(one, two);
-    let kinds: Vec<Kind> = one.iter().map(|finding| finding.kind).collect();
+    let kinds: Vec<_> = one.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [Kind::Issuer, Kind::Identity, Kind::Identity, Kind::Identity]);
+}
+
+fn person(of: &str, conditions: &[(&str, &str)]) -> Person {
+    let Identity { issuer, claims, .. } = identity(of, conditions);
+    Person { issuer, claims, teams: vec![], suspended: false }
+}
+
+/// The findings about persons, and about an identity `job` whose `sub` is `x`, at an issuer each.
+fn of_people(people: &[(&str, Person)]) -> Vec<String> {
+    let mut sso = issuer("https://sso.example.com");
+    (sso.audience, sso.audiences) = (Audience::People, vec!["hoop".into()]);
+    let issuers = [(name("ci"), issuer("https://ci.example.com")), (name("sso"), sso)];
+    let job = (name("job"), identity("ci", &[("sub", "x")]));
+    let people: Vec<_> = people.iter().map(|(n, p)| (name(n), p)).collect();
+    let people = people.iter().map(|(n, p)| (n, *p));
+    let found = trust_rules_with_people(issuers.iter().map(|(n, i)| (n, i)), [(&job.0, &job.1)], people);
+    found.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_person_is_pinned_by_an_id_that_is_never_given_to_another() {
+    for sound in [&[("sub", "248289761001")][..], &[("oid", "0b1c")], &[("email", "ada@example.com"), ("sub", "x")]] {
+        assert_eq!(of_people(&[("ada", person("sso", sound))]), Vec::<String>::new(), "{sound:?}");
+    }
+    for taken in [&[("email", "ada@example.com")][..], &[("preferred_username", "ada"), ("hd", "example.com")], &[]] {
+        assert_one(&of_people(&[("ada", person("sso", taken))]), "Person `ada`: `claims` must require `sub` or `oid`");
+    }
+    let mut array = person("sso", &[]);
+    array.claims.insert("sub".into(), ClaimCondition::Contains(ContainsText { contains: "ada".into() }));
+    assert_one(&of_people(&[("ada", array)]), "must require `sub`");
+    assert_one(&of_people(&[("ada", person("sso", &[("sub", "ada*")]))]), "never as patterns");
+}
+
+#[test]
+fn a_person_needs_an_issuer_for_people() {
+    let ada = |of: &str| of_people(&[("ada", person(of, &[("sub", "ada")]))]);
+    assert_one(&ada("gone"), "Person `ada`: `issuer`: there is no Issuer `gone`");
+    let found = ada("ci");
+    let clash = "Person `ada`: a token could match this and Identity `job`";
+    assert!(found.iter().any(|finding| finding.contains("Issuer `ci` is `for: identities`")), "{found:#?}");
+    assert!(!found.iter().any(|finding| finding.contains(clash)), "they require different values: {found:#?}");
+    let same = of_people(&[("ada", person("ci", &[("sub", "x"), ("email", "ada@example.com")]))]);
+    assert!(same.iter().any(|finding| finding.contains(clash)), "{same:#?}");
+}
+
+#[test]
+fn ap_10_no_token_stands_for_two_persons() {
+    let pair = |one, other| of_people(&[("ada", person("sso", one)), ("bob", person("sso", other))]);
+    let clash = "Person `bob`: a token could match this and Person `ada`, and would then be refused";
+    assert_one(&pair(&[("sub", "1")], &[("sub", "1")]), clash);
+    assert_one(&pair(&[("sub", "1")], &[("oid", "1")]), clash);
+    assert_eq!(pair(&[("sub", "1")], &[("sub", "2")]), Vec::<String>::new());
 }

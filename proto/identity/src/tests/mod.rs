@@ -4,6 +4,7 @@ mod identities;
 mod keys;
 mod laws;
 mod lints;
+mod people;
 mod tokens;
 mod verification;
 

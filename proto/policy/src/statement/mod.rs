@@ -8,6 +8,7 @@ pub(crate) use reads::{Names, Reads};
 pub(crate) use scope::Scope;
 
 use crate::text::{CompileError, Piece, Problem, split};
+use crate::vocabulary::{APPROVE, CONNECT};
 use annotations::{Hold, Notes};
 use cedar_policy::{Effect, Policy, PolicyId};
 use hoop_model::{ContentHash, PolicyRef, Requirement, ResourceName, Uid};
@@ -90,8 +91,8 @@ fn parse_one(origin: Origin<'_>, position: usize, piece: &Piece<'_>) -> Result<S
     let statement = format!("{}/{id}", origin.name);
     let cedar = cedar.new_id(PolicyId::new(&statement));
     let scope = Scope::of(&cedar);
-    if notes.hold.is_some() && scope.could_be_connect() {
-        return Err(vec![Problem::new(0, "`@hold` cannot hold `connect`: name the actions it is for in the scope")]);
+    if let Some(message) = contradiction(&cedar, &notes, &scope) {
+        return Err(vec![Problem::new(0, message)]);
     }
     let reads = Reads::of(&cedar).map_err(|message| vec![Problem::new(0, message)])?;
     let reference =
@@ -105,4 +106,18 @@ fn parse_one(origin: Origin<'_>, position: usize, piece: &Piece<'_>) -> Result<S
     };
     let span = piece.start..piece.start + piece.text.len();
     Ok(Statement { cedar, reference, role, mode: notes.mode, scope, reads, span })
+}
+
+/// Says why a statement would not do what it says.
+fn contradiction(cedar: &Policy, notes: &Notes, scope: &Scope) -> Option<&'static str> {
+    if notes.hold.is_some() && scope.could_be(CONNECT) {
+        return Some("`@hold` cannot hold `connect`: name the actions it is for in the scope");
+    }
+    if notes.hold.is_some() && scope.could_be(APPROVE) {
+        return Some("`@hold` cannot hold `approve`: a vote does not wait for votes");
+    }
+    let is_permit = cedar.effect() == Effect::Permit;
+    (is_permit && (scope.names(APPROVE) || scope.is_about_people())).then_some(
+        "`approve` needs no permit: the members of a hold's team may approve, and only a forbid can narrow that",
+    )
 }

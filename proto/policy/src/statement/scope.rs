@@ -3,7 +3,7 @@
 //! INVARIANT: a scope that does not admit a request belongs to a statement that is neither satisfied by it nor fails on
 //! it, for Cedar evaluates `scope && conditions` from left to right. So leaving such statements out changes nothing.
 
-use crate::vocabulary::{CONNECT, Lineage};
+use crate::vocabulary::Lineage;
 use cedar_policy::{ActionConstraint, EntityTypeName, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
 
 /// What a statement's scope admits.
@@ -64,17 +64,37 @@ impl Scope {
         }
     }
 
-    /// Returns whether the action could be the one that opens a session, which is in no group.
-    pub(crate) fn could_be_connect(&self) -> bool {
+    /// Returns whether the scope names the action, or leaves it open. Actions that are in no group only.
+    pub(crate) fn could_be(&self, action: &str) -> bool {
+        matches!(self.action, ActionConstraint::Any) || self.names(action)
+    }
+
+    /// Returns whether the scope names the action itself.
+    pub(crate) fn names(&self, action: &str) -> bool {
         match &self.action {
-            ActionConstraint::Any => true,
-            ActionConstraint::In(uids) => uids.iter().any(|uid| uid.id().unescaped() == CONNECT),
-            ActionConstraint::Eq(uid) => uid.id().unescaped() == CONNECT,
+            ActionConstraint::Any => false,
+            ActionConstraint::In(uids) => uids.iter().any(|uid| uid.id().unescaped() == action),
+            ActionConstraint::Eq(uid) => uid.id().unescaped() == action,
         }
+    }
+
+    /// Returns whether the scope admits people, or approvals, and nothing else.
+    pub(crate) fn is_about_people(&self) -> bool {
+        self.principal.is_of(&["Hoop::Person", "Hoop::Team"]) || self.resource.is_of(&["Hoop::Approval"])
     }
 }
 
 impl Bound {
+    /// Returns whether it names one of these types.
+    fn is_of(&self, types: &[&str]) -> bool {
+        let of = match self {
+            Self::Any => return false,
+            Self::Is(of) | Self::IsWithin(of, _) => of,
+            Self::Exactly(uid) | Self::Within(uid) => uid.type_name(),
+        };
+        types.contains(&of.to_string().as_str())
+    }
+
     fn admits(&self, lineage: &Lineage) -> bool {
         let own = lineage.first();
         match self {

@@ -1,6 +1,6 @@
 //! What a policy must be to be committed, and what a node takes over from the revision before.
 
-use crate::support::{AT, judge, name, policy, refusal, request, rules, statements, subject, world};
+use crate::support::{AT, judge, name, person, policy, refusal, request, rules, statements, subject, world};
 use hoop_model::{Code, Revision, Verdict};
 use hoop_policy::{CompileError, Reference, Rules, World, check, content_hash, references, validate};
 
@@ -149,6 +149,78 @@ fn a_hold_cannot_hold_connect() {
     for action in ["action in Hoop::Action::\"write\"", "action == Hoop::Action::\"http:GET\""] {
         assert_eq!(validate(&world(&hold(action))), Ok(()), "{action}");
     }
+}
+
+#[test]
+fn a_hold_cannot_hold_a_vote() {
+    for actions in
+        ["action == Hoop::Action::\"approve\"", "action in [Hoop::Action::\"read\", Hoop::Action::\"approve\"]"]
+    {
+        let cedar = format!("@hold(\"on-call\") forbid(principal, {actions}, resource);");
+        one_mistake(&cedar, (1, 1), "`@hold` cannot hold `approve`");
+        assert!(Rules::compile(&world(&cedar), AT, None).is_err(), "a node refuses it too: {actions}");
+    }
+}
+
+#[test]
+fn a_permit_says_nothing_of_votes() {
+    for scope in [
+        "principal, action == Hoop::Action::\"approve\", resource",
+        "principal, action in [Hoop::Action::\"http:GET\", Hoop::Action::\"approve\"], resource",
+        "principal is Hoop::Person, action, resource",
+        "principal in Hoop::Team::\"on-call\", action, resource",
+        "principal is Hoop::Person in Hoop::Team::\"on-call\", action, resource",
+        "principal == Hoop::Person::\"ada\", action, resource",
+        "principal, action, resource is Hoop::Approval",
+        "principal, action, resource is Hoop::Approval in Hoop::Connection::\"react\"",
+    ] {
+        let cedar = format!("permit({scope});");
+        one_mistake(&cedar, (1, 1), "`approve` needs no permit");
+        assert!(Rules::compile(&world(&cedar), AT, None).is_err(), "a node refuses it too: {scope}");
+    }
+    for condition in ["principal is Hoop::Person", "resource is Hoop::Approval", "resource has run"] {
+        let cedar = format!("permit(principal, action, resource) when {{ {condition} }};");
+        assert!(!mistakes(&cedar).is_empty(), "{condition}");
+    }
+    // What it says of everything else stands.
+    let tag = r#"permit(principal, action, resource) when { principal.hasTag("ref") && principal.getTag("ref").contains("main") };"#;
+    assert_eq!(validate(&world(tag)), Ok(()));
+}
+
+#[test]
+fn a_forbid_on_votes_is_typed() {
+    let mut objects = world("permit(principal, action, resource);");
+    objects.push(person("ada", &["on-call"], false));
+    let forbid = |scope: &str, condition: &str| {
+        let cedar = format!("forbid({scope}) when {{ {condition} }};");
+        check(&name("p"), &cedar, &World::of(&objects)).map_err(|errors| errors[0].message.clone())
+    };
+    let approve = "principal, action == Hoop::Action::\"approve\", resource";
+    for condition in [
+        r#"resource.effects.contains("http:DELETE") && resource.run like "release-*""#,
+        r#"resource.identity == Hoop::Identity::"nightly" || resource.groups.contains(Hoop::Group::"agents")"#,
+        r#"resource.connection == Hoop::Connection::"react" && resource in Hoop::Environment::"production""#,
+        r#"resource.team == Hoop::Team::"on-call" && !(principal in Hoop::Team::"on-call")"#,
+        r#"principal == Hoop::Person::"ada" && context.anyRun"#,
+    ] {
+        assert!(forbid(approve, condition).is_ok(), "{condition}: {:?}", forbid(approve, condition));
+    }
+    for condition in [
+        r#"resource.effects == "http:DELETE""#,
+        r#"resource.owner == "ada""#,
+        r#"resource.identity == Hoop::Person::"ada""#,
+        r#"resource.identity in Hoop::Group::"agents""#,
+        r#"resource.identity.hasTag("ref")"#,
+        r#"principal.hasTag("ref")"#,
+        r#"principal is Hoop::Identity"#,
+        r#"principal == Hoop::Person::"bob""#,
+        r#"context.path == "/""#,
+        r#"context.anyRun == 1"#,
+    ] {
+        assert!(forbid(approve, condition).is_err(), "{condition}");
+    }
+    assert!(forbid("principal is Hoop::Identity, action == Hoop::Action::\"approve\", resource", "true").is_err());
+    assert!(forbid("principal is Hoop::Person, action in Hoop::Action::\"write\", resource", "true").is_err());
 }
 
 #[test]

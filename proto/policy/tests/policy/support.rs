@@ -1,6 +1,6 @@
 //! Objects, subjects and commands in few words.
 
-use hoop_model::spec::{ClaimCondition, Connection, Identity, Origin, Policy, Protocol, Recording};
+use hoop_model::spec::{ClaimCondition, Connection, Identity, Origin, Person, Policy, Protocol, Recording};
 use hoop_model::{
     Context, Effect, Intent, Judgement, Metadata, Object, Refusal, ResourceName, Revision, Spec, Target, Uid, Value,
     Verdict,
@@ -51,6 +51,16 @@ pub(crate) fn identity(text: &str, groups: &[&str], environment: Option<&str>) -
         suspended: false,
     };
     object(text, 2000 + text.len() as u128, Spec::Identity(spec))
+}
+
+pub(crate) fn person(text: &str, teams: &[&str], suspended: bool) -> Arc<Object> {
+    let spec = Person {
+        issuer: name("sso"),
+        claims: [("sub".to_owned(), ClaimCondition::Equals(text.to_owned()))].into(),
+        teams: teams.iter().map(|team| name(team)).collect(),
+        suspended,
+    };
+    object(text, 3000 + text.len() as u128, Spec::Person(spec))
 }
 
 /// `nightly` in `agents` and `production`; `react` in `production`; `bare` nowhere.

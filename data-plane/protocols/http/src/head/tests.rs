@@ -31,6 +31,7 @@ fn a_well_formed_head_is_read_as_a_whole() {
         ("content-type", "Application/JSON; charset=utf-8"),
         ("content-length", "2"),
         ("connection", "TE, close"),
+        ("prefer", "wait=9"),
     ];
     assert_eq!(
         read("POST", "/c/react/%6frders?x=%3d", &fields),
@@ -41,6 +42,7 @@ fn a_well_formed_head_is_read_as_a_whole() {
             target: Target::canonical("/orders?x=%3D").unwrap(),
             content_type: Some("application/json".into()),
             framing: Framing::Length(2),
+            patience: Patience { wait: Some(std::time::Duration::from_secs(9)), ..Patience::default() },
         })
     );
 }

@@ -1,5 +1,5 @@
 use super::*;
-use hoop_model::{ResourceName, TraceId};
+use hoop_model::{ApprovalId, ResourceName, TraceId};
 
 /// Every code with its status and the fields beyond the fixed ones; reviewed as a diff.
 const GOLDEN: &str = "\
@@ -23,6 +23,7 @@ token_type 401 www-authenticate: Bearer error=\"invalid_token\"
 issuer_keys_unavailable 503
 identity_none 403
 identity_ambiguous 403
+identity_changed 403
 identity_suspended 403
 identity_expired 403
 connection_unknown 421
@@ -32,6 +33,13 @@ forbidden 403
 policy_error 403
 nothing_to_judge 403
 approval_required 428
+approval_expired 428
+approval_denied 403
+approval_mismatch 409
+approval_spent 409
+approval_voided 409
+too_many_pending 429 retry-after: 1
+too_large_to_review 413 connection: close
 too_many 429 retry-after: 1
 not_ready 503
 lease_expired 503
@@ -40,6 +48,7 @@ draining 503
 upstream_unreachable 502
 upstream_misbehaved 502
 upstream_loop 502
+upstream_uninspectable 502
 upstream_timeout 504
 ";
 
@@ -113,4 +122,51 @@ fn what_is_known_is_told() {
 fn whoever_sends_too_much_waits_at_least_a_second() {
     let refusal = Refusal { retry_after: Some(Duration::ZERO), ..Refusal::because(Code::TooMany, "slow down") };
     assert_eq!(problem(&refusal).headers()["retry-after"], "1");
+}
+
+/// A hold that is not finished, and one that is.
+fn holds() -> [Refusal; 2] {
+    let known = |code| Refusal {
+        approval: Some(ApprovalId::mint(0xab)),
+        retry_after: Some(Duration::from_secs(5)),
+        ..Refusal::because(code, "needs approval by one of team `on-call`")
+    };
+    [known(Code::ApprovalRequired), known(Code::ApprovalDenied)]
+}
+
+#[test]
+fn a_hold_that_is_not_finished_says_where_it_waits() {
+    let [waits, denied] = holds();
+    let response = problem(&waits);
+    assert_eq!(response.status(), StatusCode::PRECONDITION_REQUIRED);
+    assert_eq!(response.headers()["location"], "/.hoop/approvals/000000000000000000000000000000ab");
+    assert_eq!(response.headers()["retry-after"], "5");
+    assert!(!problem(&denied).headers().contains_key("location"));
+    let nobody_asked = Refusal { approval: None, ..waits };
+    assert!(!problem(&nobody_asked).headers().contains_key("location"));
+}
+
+#[test]
+fn only_a_hold_that_is_not_finished_is_ever_a_2xx_and_only_if_the_caller_asked() {
+    let asynchronous = Patience { respond_async: true, ..Patience::default() };
+    let [waits, denied] = holds();
+    let response = held(&waits, asynchronous);
+    assert_eq!(response.status(), StatusCode::ACCEPTED);
+    assert_eq!(response.headers()["location"], "/.hoop/approvals/000000000000000000000000000000ab");
+    assert_eq!(response.headers()["preference-applied"], "respond-async");
+    assert_eq!(response.headers()["hoop-refusal"], "approval_required");
+    let mut body: Value = serde_json::from_slice(response.body()).unwrap();
+    assert_eq!(body["status"], 202);
+    body["status"] = 428.into();
+    assert_eq!(body, serde_json::from_slice::<Value>(problem(&waits).body()).unwrap(), "the same object");
+
+    let same = |a: &Response<Bytes>, b: &Response<Bytes>| {
+        assert_eq!((a.status(), a.headers(), a.body()), (b.status(), b.headers(), b.body()));
+    };
+    same(&held(&waits, Patience::default()), &problem(&waits));
+    same(&held(&denied, asynchronous), &problem(&denied));
+    for &code in Code::ALL {
+        let refusal = Refusal::because(code, "no");
+        assert!(!held(&refusal, asynchronous).status().is_success(), "{code:?}");
+    }
 }

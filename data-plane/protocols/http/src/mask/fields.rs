@@ -1,0 +1,123 @@
+//! Fields of a message whose body is masked.
+
+use super::content::{coding, format};
+use super::{BodyMasker, Uninspectable};
+use crate::fields::elements;
+use hoop_policy::mask::{MaskPlan, MaskedCounts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use std::sync::Arc;
+
+/// Fields that say how a message is read. They are inspected like all others, but a value in one of them cannot be
+/// masked, because then it would say something else.
+const STRUCTURAL: [HeaderName; 5] =
+    [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::DATE];
+
+/// Fields about the body as the backend sent it: its length, its digests and validators (a digest of a short body is as
+/// good as the body), and that parts of it can be had.
+const ABOUT_THE_ORIGINAL: [HeaderName; 10] = [
+    header::CONTENT_LENGTH,
+    header::ETAG,
+    header::LAST_MODIFIED,
+    header::ACCEPT_RANGES,
+    header::CONTENT_RANGE,
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("unencoded-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("digest"),
+];
+
+/// A response whose head was masked.
+#[derive(Debug)]
+pub struct Masked {
+    /// What its body must go through; `None` where it has none, or where the plan is empty.
+    pub body: Option<BodyMasker>,
+    /// What was masked in its head. What is masked in its body comes on top ([`BodyMasker::counts`]).
+    pub counts: MaskedCounts,
+}
+
+/// Narrows a request to what can be masked when it is answered: the whole body (RFC 9110 §14.2), in gzip if the caller
+/// reads that, or uncoded.
+///
+/// `If-None-Match` goes too, because validators are kept from callers, and one that is guessed right would tell the body.
+/// `If-Match` stays: without it a write would be done that the caller made conditional.
+pub fn request(plan: &MaskPlan, headers: &mut HeaderMap) {
+    if plan.is_empty() {
+        return;
+    }
+    for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH] {
+        headers.remove(name);
+    }
+    let reads_gzip = elements(headers, &header::ACCEPT_ENCODING).any(|element| {
+        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let is_gzip = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case(b"gzip") || coding == b"*");
+        is_gzip && !parts.any(is_zero_weight)
+    });
+    let narrowed = if reads_gzip { "gzip, identity" } else { "identity" };
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(narrowed));
+}
+
+/// `q=0`, in any of its spellings (RFC 9110 §12.4.2).
+fn is_zero_weight(parameter: &[u8]) -> bool {
+    let weight = parameter.strip_prefix(b"q=").or_else(|| parameter.strip_prefix(b"Q="));
+    weight.is_some_and(|weight| weight.iter().all(|byte| matches!(byte, b'0' | b'.')))
+}
+
+/// Masks the head of a response to a request of this method, and returns what its body must go through. Call it for
+/// every response of a connection that masks, whatever its status, after the fields of the hop were taken out.
+///
+/// # Errors
+/// [`Uninspectable`]: then nothing of the response may go to the caller.
+pub fn response(
+    plan: &Arc<MaskPlan>,
+    method: &Method,
+    status: StatusCode,
+    headers: &mut HeaderMap,
+) -> Result<Masked, Uninspectable> {
+    if plan.is_empty() {
+        return Ok(Masked { body: None, counts: MaskedCounts::default() });
+    }
+    if status.is_informational() {
+        return Err(Uninspectable::NotFinal);
+    }
+    if status == StatusCode::PARTIAL_CONTENT {
+        return Err(Uninspectable::Partial);
+    }
+    let mut counts = MaskedCounts::default();
+    // RFC 9110 §6.4.1: these have no content, whatever their fields say.
+    let is_bodiless = method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_empty = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+    let body =
+        if is_bodiless || is_empty { None } else { Some(BodyMasker::begin(plan, format(headers)?, coding(headers)?)) };
+    for name in &ABOUT_THE_ORIGINAL {
+        if *name != header::CONTENT_LENGTH || !is_empty {
+            headers.remove(name);
+        }
+    }
+    mask_all(plan, headers, &mut counts)?;
+    Ok(Masked { body, counts })
+}
+
+/// Masks the trailer fields of a body.
+///
+/// # Errors
+/// As [`response`].
+pub fn trailers(plan: &MaskPlan, trailers: &mut HeaderMap, counts: &mut MaskedCounts) -> Result<(), Uninspectable> {
+    for name in &ABOUT_THE_ORIGINAL {
+        trailers.remove(name);
+    }
+    mask_all(plan, trailers, counts)
+}
+
+fn mask_all(plan: &MaskPlan, headers: &mut HeaderMap, counts: &mut MaskedCounts) -> Result<(), Uninspectable> {
+    for (name, value) in headers.iter_mut() {
+        let Some(masked) = plan.mask_named(name.as_str().as_bytes(), value.as_bytes(), counts)? else {
+            continue;
+        };
+        if STRUCTURAL.contains(name) {
+            return Err(Uninspectable::Field);
+        }
+        *value = HeaderValue::from_bytes(&masked).map_err(|_| Uninspectable::Field)?;
+    }
+    Ok(())
+}
