@@ -10,7 +10,7 @@
 //! ```text
 //!   propose ──▶ submit: what waits together is one entry ──▶ openraft ──▶ log ──▶ disk: one writer, one transaction
 //!                                                               │                   for all that waits, then the
-//!      state(), changes()                                       │ committed         acknowledgements
+//!      state(), changes(), evidence(), approvals()              │ committed         acknowledgements
 //!           ▲                                                   ▼
 //!           └────────── machine: decode, State::apply ──▶ replies; every 5,000 entries a snapshot ──▶ disk
 //! ```

@@ -13,17 +13,21 @@ use std::io::Cursor;
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch;
 
-/// The state as everyone reads it, and the news of its revision.
+/// The state as everyone reads it, and the news of its revision, of its evidence log and of its approvals.
 #[derive(Clone)]
 pub(crate) struct Published {
     state: Arc<RwLock<Arc<State>>>,
     revision: watch::Sender<Revision>,
+    evidence: watch::Sender<u64>,
+    approvals: watch::Sender<u64>,
 }
 
 impl Published {
     pub(crate) fn new(state: State) -> Self {
         let revision = watch::Sender::new(state.revision());
-        Self { state: Arc::new(RwLock::new(Arc::new(state))), revision }
+        let evidence = watch::Sender::new(state.evidence().size());
+        let approvals = watch::Sender::new(0);
+        Self { state: Arc::new(RwLock::new(Arc::new(state))), revision, evidence, approvals }
     }
 
     pub(crate) fn state(&self) -> Arc<State> {
@@ -34,27 +38,44 @@ impl Published {
         self.revision.subscribe()
     }
 
+    pub(crate) fn evidence(&self) -> watch::Receiver<u64> {
+        self.evidence.subscribe()
+    }
+
+    pub(crate) fn approvals(&self) -> watch::Receiver<u64> {
+        self.approvals.subscribe()
+    }
+
     /// Applies the proposals of one entry; readers see all of them or none. Who holds the state keeps what it holds.
     fn apply(&self, index: u64, proposals: Vec<Proposal>) -> Replies {
         let mut published = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let state = Arc::make_mut(&mut published);
         let mut replies = Vec::with_capacity(proposals.len());
+        let mut approvals_changed = false;
         for proposal in proposals {
             let (reply, notices) = state.apply(index, proposal);
             notices.iter().for_each(report);
+            approvals_changed |= notices.iter().any(|notice| matches!(notice, Notice::ApprovalChanged { .. }));
             replies.push(reply);
         }
         drop(published);
+        if approvals_changed {
+            self.approvals.send_modify(|times| *times = times.wrapping_add(1));
+        }
         Replies(replies)
     }
 
     fn replace(&self, state: State) {
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        self.approvals.send_modify(|times| *times = times.wrapping_add(1));
     }
 
     fn announce(&self) {
-        let revision = self.state().revision();
+        let state = self.state();
+        let (revision, size) = (state.revision(), state.evidence().size());
+        drop(state);
         self.revision.send_if_modified(|known| std::mem::replace(known, revision) != revision);
+        self.evidence.send_if_modified(|known| std::mem::replace(known, size) != size);
     }
 }
 
@@ -62,6 +83,8 @@ fn report(notice: &Notice) {
     match notice {
         Notice::RevisionMoved { base, revision } => tracing::debug!(%base, %revision, "revision moved"),
         Notice::NodeJoined { node, at } => tracing::info!(%node, log_time = at.0, "node joined"),
+        Notice::EvidenceLogged { size } => tracing::debug!(size, "evidence logged"),
+        Notice::ApprovalChanged { id } => tracing::debug!(approval = %id, "approval changed"),
     }
 }
 

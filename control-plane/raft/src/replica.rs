@@ -177,6 +177,19 @@ impl Replica {
         self.inner.parts.published.changes()
     }
 
+    /// Returns the size of the evidence log, and news of it. When it is seen, [`Replica::state`] has the entries.
+    #[must_use]
+    pub fn evidence(&self) -> watch::Receiver<u64> {
+        self.inner.parts.published.evidence()
+    }
+
+    /// Returns news of approvals, as a number that moves whenever any of them may have changed. When it is seen,
+    /// [`Replica::state`] has what changed.
+    #[must_use]
+    pub fn approvals(&self) -> watch::Receiver<u64> {
+        self.inner.parts.published.approvals()
+    }
+
     /// Returns what this node knows of the cluster.
     #[must_use]
     pub fn status(&self) -> Status {

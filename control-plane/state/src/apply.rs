@@ -1,7 +1,10 @@
 //! Applying a proposal: log time, then memory, then the change itself.
 
 use crate::state::FIRST_EPOCH;
-use crate::{Bootstrap, Change, Notice, Proposal, Rejection, Remembered, Reply, State, fingerprint};
+use crate::{
+    ApprovalChange, Bootstrap, Change, IdempotencyKey, Notice, Proposal, Rejection, Remembered, Reply, State,
+    fingerprint,
+};
 use hoop_model::Revision;
 use std::sync::Arc;
 
@@ -15,8 +18,22 @@ impl State {
         let Proposal { time, key, caller, change } = proposal;
         self.log_time = self.log_time.max(time);
         self.memory.forget_before(self.log_time);
-        let Some(key) = key else { return replied(self.change(index, change)) };
+        let mut notices = self.pass_approval_time();
+        let (reply, more) = self.answer(index, key, caller, change);
+        notices.extend(more);
+        (reply, notices)
+    }
 
+    fn answer(
+        &mut self,
+        index: u64,
+        key: Option<IdempotencyKey>,
+        caller: Box<str>,
+        change: Change,
+    ) -> (Reply, Vec<Notice>) {
+        // What once was claimed may be unknown by now: who claims is told what is, and not what was.
+        let is_claim = matches!(change, Change::Approval(ApprovalChange::Claim(_)));
+        let Some(key) = key.filter(|_| !is_claim) else { return replied(self.change(index, change)) };
         let request = fingerprint::of(&change);
         match self.memory.recall(&caller, key) {
             Some(known) if known.request == request => return (known.reply.clone(), Vec::new()),
@@ -49,6 +66,10 @@ impl State {
                 Ok((Reply::Joined { uid: node.uid, role: node.role, labels: node.labels.clone() }, vec![notice]))
             }
             Change::Tick => Ok((Reply::Done { revision: self.revision }, Vec::new())),
+            Change::AnchorEvidence(anchor) => self.anchor_evidence(anchor),
+            Change::LogStored(stored) => self.log_stored(stored),
+            Change::Approval(change) => self.change_approval(change),
+            Change::SignIn { person, revision } => self.sign_in(person, revision),
         }
     }
 

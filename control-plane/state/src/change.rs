@@ -1,8 +1,10 @@
 //! What can be proposed. Every kind of change there is has a variant; a kind this binary does not know cannot be
 //! represented, so whoever decodes one stops instead of guessing.
 
+use crate::ApprovalChange;
+use hoop_model::UnixMillis;
 use hoop_model::spec::Labels;
-use hoop_model::{ContentHash, Kind, ResourceName, Revision, Spec, Uid, UnixMillis};
+use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Kind, ResourceName, Revision, SegmentRoot, Spec, Uid};
 use std::collections::BTreeSet;
 
 /// One change to the replicated state, with everything that is not the same on every node chosen by the proposer.
@@ -52,6 +54,19 @@ pub enum Change {
     SpendJoinToken(SpendJoinToken),
     /// Only carries time.
     Tick,
+    /// Anchors what nodes said of their chains.
+    AnchorEvidence(AnchorEvidence),
+    /// Says what the evidence store holds.
+    LogStored(LogStored),
+    /// Moves an approval on.
+    Approval(ApprovalChange),
+    /// A person signed in, which makes their membership of teams count for a while.
+    SignIn {
+        /// The Person object.
+        person: Uid,
+        /// The revision at which they were recognised.
+        revision: Revision,
+    },
 }
 
 /// The cluster's birth.
@@ -67,6 +82,12 @@ pub struct Bootstrap {
     pub ca_key_sealed: Vec<u8>,
     /// SHA-256 of the bootstrap token.
     pub admin_token_hash: ContentHash,
+    /// The Ed25519 public key (RFC 8032) that the evidence log's checkpoints verify with.
+    pub log_public_key: [u8; 32],
+    /// Its private half, sealed.
+    pub log_key_sealed: Vec<u8>,
+    /// The key of the digests of held commands, sealed.
+    pub digest_key_sealed: Vec<u8>,
 }
 
 /// Creates and changes objects, all of them or none.
@@ -155,4 +176,36 @@ pub struct SpendJoinToken {
     pub node: ResourceName,
     /// The node's uid.
     pub node_uid: Uid,
+}
+
+/// Anchors what nodes said of their chains, and what the evidence store took. What is known already changes nothing;
+/// whatever is new makes one entry of the evidence log. At most [`MAX_ANCHORED_ITEMS`](crate::MAX_ANCHORED_ITEMS).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnchorEvidence {
+    /// Keys that incarnations announced, of each node in the order of their incarnations.
+    pub keys: Vec<EvidenceKey>,
+    /// Heads that nodes published.
+    pub heads: Vec<ChainHead>,
+    /// Segments that the evidence store holds durably, of each chain in its order.
+    pub roots: Vec<SegmentRoot>,
+    /// Chains of which their node has nothing any more.
+    pub lost: Vec<ChainId>,
+}
+
+impl AnchorEvidence {
+    /// Returns how many items it has.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        let Self { keys, heads, roots, lost } = self;
+        keys.len().saturating_add(heads.len()).saturating_add(roots.len()).saturating_add(lost.len())
+    }
+}
+
+/// The first entries of the evidence log, as the store holds them durably.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogStored {
+    /// How many.
+    pub size: u64,
+    /// Their tree hash (RFC 6962 §2.1).
+    pub root: ContentHash,
 }

@@ -1,8 +1,15 @@
 //! A state taken apart, as a snapshot holds it, and put together again.
 
+use crate::approvals::Store;
 use crate::joining::{JoinToken, Node};
-use crate::{Bootstrap, CLUSTER_VERSION, IdempotencyKey, Reference, Remembered, State, StoredObject};
-use hoop_model::{ContentHash, ResourceName, Revision, UnixMillis};
+use crate::{
+    Bootstrap, CLUSTER_VERSION, EvidenceContents, EvidenceLog, IdempotencyKey, Reference, Remembered, State,
+    StoredObject,
+};
+use hoop_model::{
+    Approval, ApprovalId, ChainId, ContentHash, Incarnation, ResourceName, Revision, Spec, Uid, UnixMillis,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Everything a state holds.
@@ -24,6 +31,12 @@ pub struct Contents {
     pub nodes: Vec<Node>,
     /// See [`State::remembered`].
     pub remembered: Vec<(Box<str>, IdempotencyKey, Remembered)>,
+    /// See [`State::evidence`].
+    pub evidence: EvidenceContents,
+    /// See [`State::approvals`].
+    pub approvals: Vec<Approval>,
+    /// See [`State::sign_ins`].
+    pub sign_ins: Vec<(Uid, UnixMillis)>,
 }
 
 /// Says that contents cannot have been taken from a state.
@@ -55,6 +68,29 @@ pub enum Inconsistent {
     /// A caller's key is there twice.
     #[error("an idempotency key is there twice")]
     KeyTwice,
+    /// The evidence log has a hole, an empty entry or a wrong number, or none of it is stored under a tree hash of some.
+    #[error("the entries of the evidence log are not those of its size")]
+    EvidenceLog,
+    /// A chain is there twice, of a node that is not there, or stored beyond its head.
+    #[error("the chain {0} is there twice, of no node, or of no records")]
+    Chain(ChainId),
+    /// An incarnation's key is there twice, or of a node that is not there.
+    #[error("the evidence key of {node}/{incarnation} is there twice, or of no node")]
+    EvidenceKey {
+        /// The node.
+        node: ResourceName,
+        /// The incarnation.
+        incarnation: Incarnation,
+    },
+    /// An approval is there twice, stands where it cannot, or is beyond its time.
+    #[error("the approval {0} is there twice, or contradicts itself")]
+    Approval(ApprovalId),
+    /// More approvals are over than are kept.
+    #[error("more approvals are over than are kept")]
+    TooManyApprovals,
+    /// A sign-in is there twice, of a person who is not there, or in the future.
+    #[error("the sign-in of {0} is there twice, of no person, or in the future")]
+    SignIn(Uid),
 }
 
 impl State {
@@ -93,6 +129,20 @@ impl State {
         for (caller, key, remembered) in contents.remembered {
             state.memory.put(caller, key, remembered).then_some(()).ok_or(Inconsistent::KeyTwice)?;
         }
+        state.evidence = Arc::new(EvidenceLog::restore(contents.evidence, &state.joining)?);
+        state.approvals = Arc::new(Store::restore(contents.approvals, state.log_time)?);
+        state.sign_ins = Arc::new(state.restore_sign_ins(contents.sign_ins)?);
         Ok(state)
+    }
+
+    fn restore_sign_ins(&self, sign_ins: Vec<(Uid, UnixMillis)>) -> Result<BTreeMap<Uid, UnixMillis>, Inconsistent> {
+        let people = self.objects().filter(|object| matches!(object.spec, Spec::Person(_)));
+        let people: BTreeSet<Uid> = people.map(|object| object.metadata.uid).collect();
+        let mut known = BTreeMap::new();
+        for (person, at) in sign_ins {
+            let fits = people.contains(&person) && at <= self.log_time && known.insert(person, at).is_none();
+            fits.then_some(()).ok_or(Inconsistent::SignIn(person))?;
+        }
+        Ok(known)
     }
 }

@@ -4,12 +4,16 @@
 //! names each field, so a new one does not compile until it is hashed. A new field is hashed only when it is set, and
 //! only from the cluster version on that brings it: nodes with different software must reach the same hash.
 
-use crate::{ApplyObjects, Bootstrap, Change, DeleteObject, MintJoinToken, NewObject, Precondition, Reference};
-use crate::{Role, SpendJoinToken};
+mod approvals;
+
+use crate::{AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, LogStored, MintJoinToken, NewObject};
+use crate::{Precondition, Reference, Role, SpendJoinToken};
 use aws_lc_rs::digest::{Context, SHA256};
 use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Identity, Issuer, KeySource, Labels, Policy};
-use hoop_model::spec::{Protocol, Recording};
-use hoop_model::{ContentHash, ResourceName, Revision, Spec};
+use hoop_model::spec::{Person, Protocol, Recording};
+use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Head, Incarnation, ResourceName, Revision};
+use hoop_model::{SegmentRoot, Spec};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Hashes what a change asks for.
@@ -98,17 +102,81 @@ impl Hash {
                 self.name(node);
             }
             Change::Tick => self.number(6),
+            Change::AnchorEvidence(anchor) => self.anchor(anchor),
+            Change::LogStored(LogStored { size, root }) => {
+                self.number(8);
+                self.number(*size);
+                self.bytes(&root.0);
+            }
+            Change::Approval(change) => self.approval(change),
+            Change::SignIn { person, revision: _ } => {
+                self.number(10);
+                self.bytes(&person.to_bytes());
+            }
         }
     }
 
+    fn revision(&mut self, Revision { epoch, index }: Revision) {
+        self.number(epoch);
+        self.number(index);
+    }
+
+    fn anchor(&mut self, anchor: &AnchorEvidence) {
+        let AnchorEvidence { keys, heads, roots, lost } = anchor;
+        self.number(7);
+        self.list(keys.iter(), |hash, EvidenceKey { node, incarnation, public }| {
+            hash.incarnation(node, *incarnation);
+            hash.bytes(public);
+        });
+        self.list(heads.iter(), |hash, ChainHead { chain, head }| {
+            hash.chain(chain);
+            hash.head(*head);
+        });
+        self.list(roots.iter(), |hash, SegmentRoot { chain, first, last, merkle_root, ends_chain }| {
+            hash.chain(chain);
+            hash.number(*first);
+            hash.head(*last);
+            hash.bytes(&merkle_root.0);
+            hash.number(u64::from(*ends_chain));
+        });
+        self.list(lost.iter(), Self::chain);
+    }
+
+    fn incarnation(&mut self, node: &ResourceName, incarnation: Incarnation) {
+        self.name(node);
+        self.bytes(&incarnation.to_bytes());
+    }
+
+    fn chain(&mut self, ChainId { node, incarnation, shard }: &ChainId) {
+        self.incarnation(node, *incarnation);
+        self.number(u64::from(*shard));
+    }
+
+    fn head(&mut self, Head { sequence, hash }: Head) {
+        self.number(sequence);
+        self.bytes(&hash.0);
+    }
+
     fn bootstrap(&mut self, bootstrap: &Bootstrap) {
-        let Bootstrap { cluster_version, cluster_uid, ca_certificate, ca_key_sealed, admin_token_hash } = bootstrap;
+        let Bootstrap {
+            cluster_version,
+            cluster_uid,
+            ca_certificate,
+            ca_key_sealed,
+            admin_token_hash,
+            log_public_key,
+            log_key_sealed,
+            digest_key_sealed,
+        } = bootstrap;
         self.number(1);
         self.number(*cluster_version);
         self.bytes(&cluster_uid.to_bytes());
         self.bytes(ca_certificate);
         self.bytes(ca_key_sealed);
         self.bytes(&admin_token_hash.0);
+        self.bytes(log_public_key);
+        self.bytes(log_key_sealed);
+        self.bytes(digest_key_sealed);
     }
 
     fn object(&mut self, object: &NewObject) {
@@ -123,6 +191,7 @@ impl Hash {
                 self.number(4);
                 self.text(cedar);
             }
+            Spec::Person(person) => self.person(person),
         }
     }
 
@@ -130,10 +199,9 @@ impl Hash {
         match precondition {
             Precondition::Any => self.number(0),
             Precondition::Absent => self.number(1),
-            Precondition::At(Revision { epoch, index }) => {
+            Precondition::At(revision) => {
                 self.number(2);
-                self.number(epoch);
-                self.number(index);
+                self.revision(revision);
             }
         }
     }
@@ -164,6 +232,25 @@ impl Hash {
         let Identity { issuer, claims, run, owner, groups, environment, expires, suspended } = identity;
         self.number(2);
         self.name(issuer);
+        self.claims(claims);
+        self.text(run);
+        self.text(owner);
+        self.list(groups.iter(), Self::name);
+        self.optional(environment.as_ref(), Self::name);
+        self.optional(*expires, Self::number);
+        self.number(u64::from(*suspended));
+    }
+
+    fn person(&mut self, person: &Person) {
+        let Person { issuer, claims, teams, suspended } = person;
+        self.number(5);
+        self.name(issuer);
+        self.claims(claims);
+        self.list(teams.iter(), Self::name);
+        self.number(u64::from(*suspended));
+    }
+
+    fn claims(&mut self, claims: &BTreeMap<String, ClaimCondition>) {
         self.list(claims.iter(), |hash, (claim, condition)| {
             hash.text(claim);
             match condition {
@@ -181,12 +268,6 @@ impl Hash {
                 }
             }
         });
-        self.text(run);
-        self.text(owner);
-        self.list(groups.iter(), Self::name);
-        self.optional(environment.as_ref(), Self::name);
-        self.optional(*expires, Self::number);
-        self.number(u64::from(*suspended));
     }
 
     fn connection(&mut self, connection: &Connection) {
@@ -209,6 +290,7 @@ impl Hash {
         self.optional(environment.as_ref(), Self::name);
         self.number(match recording {
             Recording::Standard => 1,
+            Recording::Strict => 2,
         });
         self.millis(*session_grace);
         self.millis(*response_timeout);
@@ -233,9 +315,25 @@ const fn number_of(algorithm: Algorithm) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::support::{apply, bootstrap, connection, delete, identity, issuer, mint, object, policy};
-    use crate::tests::support::{reference, spend};
+    use crate::tests::approval_support::person;
+    use crate::tests::support::{apply, at, bootstrap, chain, connection, delete, ending, identity, issuer, key, mint};
+    use crate::tests::support::{object, policy, reference, root, spend, stored};
     use hoop_model::Kind;
+
+    fn strict() -> Spec {
+        let Spec::Connection(standard) = connection("https://a.test") else { panic!("not a connection") };
+        Spec::Connection(Connection { recording: Recording::Strict, ..standard })
+    }
+
+    fn anchored() -> Change {
+        let id = chain("a", 1, 2);
+        Change::AnchorEvidence(AnchorEvidence {
+            keys: vec![key("a", 1)],
+            heads: vec![at(&id, 5, 1)],
+            roots: vec![ending(root(&id, 1, 4, 1))],
+            lost: vec![chain("b", 1, 0)],
+        })
+    }
 
     /// Nodes with different software must remember the same hash of the same request: what is here changes only with
     /// the cluster version.
@@ -244,7 +342,7 @@ mod tests {
         let base = Revision::default();
         let only = |spec| apply(base, vec![object("a", spec, 1)]);
         let changes = [
-            (bootstrap(), "c1b32738e2a4b93b"),
+            (bootstrap(), "74c609dfaf4a4960"),
             (only(issuer("https://a.test")), "5c90d815e9c191fe"),
             (only(identity("a", "ops")), "839fffef95bd8ab7"),
             (only(connection("https://a.test")), "95f7120d995a31e5"),
@@ -253,11 +351,43 @@ mod tests {
             (mint(1, 2), "a6e1087d1fa62db4"),
             (spend(1, "a"), "51c3a3e77aee80b9"),
             (Change::Tick, "14ac577cdb2ef6d9"),
+            (anchored(), "cf75f46319cd9b1d"),
+            (stored(7, 1), "8f2a2a366d9ae7b0"),
+            (only(strict()), "266874f42d3eed48"),
+            (only(person("alice", &["on-call"])), "05523b964159cd03"),
         ];
         let found: Vec<String> = changes.iter().map(|(change, _)| of(change).to_string()).collect();
         let frozen: Vec<&str> = changes.iter().map(|(_, hash)| *hash).collect();
         let heads: Vec<&str> = found.iter().filter_map(|hash| hash.get(..16)).collect();
         assert_eq!(heads, frozen);
+    }
+
+    #[test]
+    fn everything_that_is_said_of_evidence_is_hashed() {
+        let base = anchored();
+        let changed = |change: &dyn Fn(&mut AnchorEvidence)| {
+            let Change::AnchorEvidence(mut other) = base.clone() else { panic!("not evidence") };
+            change(&mut other);
+            of(&Change::AnchorEvidence(other))
+        };
+        let others: [&dyn Fn(&mut AnchorEvidence); 13] = [
+            &|_| {},
+            &|anchor| anchor.keys[0].public = [9; 32],
+            &|anchor| anchor.keys[0].node = chain("b", 1, 0).node,
+            &|anchor| anchor.heads[0].chain = chain("a", 2, 2),
+            &|anchor| anchor.heads[0].head.sequence = 6,
+            &|anchor| anchor.heads[0].head.hash = ContentHash([9; 32]),
+            &|anchor| anchor.roots[0].first = 2,
+            &|anchor| anchor.roots[0].last.sequence = 3,
+            &|anchor| anchor.roots[0].merkle_root = ContentHash([9; 32]),
+            &|anchor| anchor.roots[0].ends_chain = false,
+            &|anchor| anchor.lost[0].shard = 1,
+            &|anchor| anchor.lost.clear(),
+            &|anchor| anchor.keys.clear(),
+        ];
+        let hashes: std::collections::BTreeSet<ContentHash> = others.iter().map(|change| changed(change)).collect();
+        assert_eq!(hashes.len(), others.len());
+        assert!(hashes.contains(&of(&base)));
     }
 
     #[test]

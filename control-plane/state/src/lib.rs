@@ -13,12 +13,17 @@
 //!        ├─ remembered   same caller, key and request ──▶ the same reply again
 //!        ├─ objects      all or nothing ──▶ one revision
 //!        ├─ joining      a token, once  ──▶ one node
+//!        ├─ evidence     what is new of chains ──▶ one entry of the log
+//!        ├─ approvals    a held command, its votes, and one claim; what waits too long expires
 //!        └─▶ (Reply, Vec<Notice>)
 //! ```
 
+mod anchor;
 mod apply;
+mod approvals;
 mod change;
 mod contents;
+mod evidence;
 mod fingerprint;
 mod joining;
 mod objects;
@@ -26,11 +31,18 @@ mod remembered;
 mod reply;
 mod state;
 
+pub use anchor::{Item, MAX_ANCHORED_ITEMS, Skip, Skipped};
+pub use approvals::{
+    ApprovalChange, CastVote, ClaimApproval, Electorate, KEPT_FOR, MAX_EFFECTS, MAX_KEPT, MAX_PENDING,
+    MAX_PENDING_PER_IDENTITY, MAX_PENDING_PER_RUN, MAX_REQUIREMENTS, MAX_REVIEW_BYTES, MAX_RUN_BYTES,
+    MEMBERSHIP_COUNTS_FOR, OpenApproval, RejudgeApproval,
+};
 pub use change::{
-    ApplyObjects, Bootstrap, Change, DeleteObject, IdempotencyKey, InvalidKey, MintJoinToken, NewObject, Precondition,
-    Proposal, Reference, Role, SpendJoinToken,
+    AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, IdempotencyKey, InvalidKey, LogStored,
+    MintJoinToken, NewObject, Precondition, Proposal, Reference, Role, SpendJoinToken,
 };
 pub use contents::{Contents, Inconsistent};
+pub use evidence::{Chain, EMPTY_TREE, EvidenceContents, EvidenceLog, MAX_CHAINS_PER_NODE, MAX_UNSTORED_PARTS};
 pub use joining::{JoinToken, MAX_JOIN_TOKEN_LIFETIME, MAX_JOIN_TOKENS, Node};
 pub use objects::StoredObject;
 pub use remembered::{MAX_KEYS, MAX_KEYS_PER_CALLER, REMEMBERED_FOR, Remembered};

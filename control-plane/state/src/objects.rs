@@ -62,6 +62,9 @@ impl StoredObject {
             Spec::Identity(identity) => {
                 names.insert(Reference { kind: Kind::Issuer, name: identity.issuer.clone() });
             }
+            Spec::Person(person) => {
+                names.insert(Reference { kind: Kind::Issuer, name: person.issuer.clone() });
+            }
             Spec::Issuer(_) | Spec::Connection(_) | Spec::Policy(_) => {}
         }
         names
@@ -88,7 +91,10 @@ impl State {
         });
         let reply = Reply::Applied { objects: objects.collect(), revision: self.revision };
         for (_, stored) in plan.stored {
-            self.objects.put(stored);
+            let object = Arc::clone(&stored.object);
+            if let Some(before) = self.objects.0.insert(stored.reference(), stored) {
+                self.follow_person(&before.object, Some(&object));
+            }
         }
         Ok((reply, notices))
     }
@@ -104,7 +110,9 @@ impl State {
         if let Some(by) = self.objects.namer_of(target) {
             return Err(Rejection::Referenced { object: target.clone(), by });
         }
-        self.objects.0.remove(target);
+        if let Some(removed) = self.objects.0.remove(target) {
+            self.follow_person(&removed.object, None);
+        }
         let notices: Vec<Notice> = vec![self.move_revision(next)];
         Ok((Reply::Done { revision: self.revision }, notices))
     }

@@ -1,8 +1,8 @@
 //! What comes of a proposal.
 
-use crate::{Reference, Role};
+use crate::{Reference, Role, Skipped};
 use hoop_model::spec::Labels;
-use hoop_model::{Kind, Metadata, ResourceName, Revision, Uid, UnixMillis};
+use hoop_model::{Approval, ApprovalId, Kind, Metadata, ResourceName, Revision, Uid, UnixMillis};
 
 /// What the proposer is told. The same on every node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +28,18 @@ pub enum Reply {
         /// The labels its token gave it.
         labels: Labels,
     },
-    /// Nothing changed but the log time.
+    /// What was new of the evidence is in the log.
+    Anchored {
+        /// How many entries the log has.
+        size: u64,
+        /// The entry that was made; none if nothing was new.
+        entry: Option<u64>,
+        /// The items that were left out, in the order of their kinds and as proposed.
+        skipped: Vec<Skipped>,
+    },
+    /// Where the approval stands, without what an approver reads.
+    Approval(Box<Approval>),
+    /// Nothing changed but the log time, and what time ends.
     Rejected(Rejection),
 }
 
@@ -131,6 +142,60 @@ pub enum Rejection {
     /// Too many idempotency keys are remembered.
     #[error("too many idempotency keys within 24 hours")]
     TooManyKeys,
+    /// One change carries more evidence than it may.
+    #[error("too much evidence in one change")]
+    TooMuchEvidence,
+    /// The evidence store is too far behind the log.
+    #[error("too much of the evidence log is not stored")]
+    TooMuchUnstored,
+    /// More of the evidence log would be stored than there is.
+    #[error("the evidence log has {size} entries only")]
+    LogShorter {
+        /// How many entries it has.
+        size: u64,
+    },
+    /// The evidence store holds other entries than it did.
+    #[error("the first {size} entries of the evidence log were stored with another tree hash")]
+    LogRootDiffers {
+        /// How many entries it is about.
+        size: u64,
+    },
+    /// There is no such approval, or none of this command and run.
+    #[error("there is no such approval")]
+    ApprovalUnknown,
+    /// The approval's id is taken.
+    #[error("the approval exists")]
+    ApprovalExists,
+    /// The approval stands where this cannot be done to it any more.
+    #[error("the approval is over: {0}")]
+    ApprovalOver(&'static str),
+    /// The process does not keep the command for the approval.
+    #[error("the process does not keep the command of this approval")]
+    ApprovalAttended,
+    /// Nobody claimed the approval, so nothing can have become of the command.
+    #[error("nobody has claimed the approval")]
+    ApprovalUnclaimed,
+    /// There are none, too many, one twice, or one that nobody can fulfil.
+    #[error("a held command has 1 to 64 different requirements, each with a quorum and a time")]
+    Requirements,
+    /// An approver would have to read too much.
+    #[error("the command is larger than what a person could review")]
+    ReviewTooLarge,
+    /// Too many approvals wait, in this scope.
+    #[error("too many approvals of this {0} wait")]
+    TooManyPending(&'static str),
+    /// There is no such Person.
+    #[error("there is no such person")]
+    PersonUnknown,
+    /// The Person is barred.
+    #[error("the person is suspended")]
+    PersonSuspended,
+    /// The Person's last sign-in is too long ago.
+    #[error("the person has not signed in within 15 minutes")]
+    NotSignedIn,
+    /// The Person is in no team that is asked, triggered the run, or owns the identity.
+    #[error("the person has no say on this approval")]
+    MayNotVote,
 }
 
 /// What a node may want to do because of a change.
@@ -149,5 +214,15 @@ pub enum Notice {
         node: ResourceName,
         /// When, in log time.
         at: UnixMillis,
+    },
+    /// The evidence log has another entry, which the store lacks.
+    EvidenceLogged {
+        /// How many entries it has.
+        size: u64,
+    },
+    /// An approval was opened, or something of it changed.
+    ApprovalChanged {
+        /// The approval.
+        id: ApprovalId,
     },
 }

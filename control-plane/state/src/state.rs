@@ -1,10 +1,12 @@
 //! The whole replicated state, and what can be read from it.
 
+use crate::approvals::Store;
 use crate::joining::{JoinToken, Joining, Node};
 use crate::objects::{Objects, StoredObject};
 use crate::remembered::{Memory, Remembered};
-use crate::{Bootstrap, IdempotencyKey};
-use hoop_model::{ContentHash, Kind, Object, ResourceName, Revision, UnixMillis};
+use crate::{Bootstrap, EvidenceLog, IdempotencyKey};
+use hoop_model::{Approval, ApprovalId, ContentHash, Kind, Object, ResourceName, Revision, Uid, UnixMillis};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The newest behaviour of [`State::apply`] this code has. Behaviour for an existing version never changes: what
@@ -24,6 +26,10 @@ pub struct State {
     pub(crate) objects: Objects,
     pub(crate) joining: Joining,
     pub(crate) memory: Memory,
+    pub(crate) evidence: Arc<EvidenceLog>,
+    pub(crate) approvals: Arc<Store>,
+    /// INVARIANT: every one is of a Person that is there; `delete_object` forgets with the Person.
+    pub(crate) sign_ins: Arc<BTreeMap<Uid, UnixMillis>>,
 }
 
 impl State {
@@ -86,5 +92,39 @@ impl State {
     /// Returns the remembered requests, by caller and key.
     pub fn remembered(&self) -> impl Iterator<Item = (&str, IdempotencyKey, &Remembered)> {
         self.memory.all()
+    }
+
+    /// Returns the evidence log.
+    #[must_use]
+    pub fn evidence(&self) -> &EvidenceLog {
+        &self.evidence
+    }
+
+    /// Returns one approval.
+    #[must_use]
+    pub fn approval(&self, id: ApprovalId) -> Option<&Arc<Approval>> {
+        self.approvals.find(id)
+    }
+
+    /// Returns every approval that is known, by id: those that wait, are claimed or unknown, and those that were over for
+    /// less than [`KEPT_FOR`](crate::KEPT_FOR).
+    pub fn approvals(&self) -> impl Iterator<Item = &Arc<Approval>> {
+        self.approvals.all()
+    }
+
+    /// Returns the approvals that wait, in the order in which their time is over.
+    pub fn waiting_approvals(&self) -> impl Iterator<Item = &Arc<Approval>> {
+        self.approvals.waiting()
+    }
+
+    /// Returns when, in log time, a person signed in for the last time.
+    #[must_use]
+    pub fn signed_in(&self, person: Uid) -> Option<UnixMillis> {
+        self.sign_ins.get(&person).copied()
+    }
+
+    /// Returns when, in log time, every person signed in for the last time, by uid.
+    pub fn sign_ins(&self) -> impl Iterator<Item = (Uid, UnixMillis)> {
+        self.sign_ins.iter().map(|(person, at)| (*person, *at))
     }
 }

@@ -49,7 +49,8 @@ pub(crate) fn objection(verdict: &Verdict) -> Option<Box<Refusal>> {
     }
 }
 
-fn approval_required(requirements: &[Requirement]) -> Box<Refusal> {
+/// Refuses until people have released the command.
+pub(crate) fn approval_required(requirements: &[Requirement]) -> Box<Refusal> {
     let wanted: Vec<_> = requirements
         .iter()
         .map(|r| format!("{} of team `{}`", if r.quorum == 1 { "one".into() } else { r.quorum.to_string() }, r.team))

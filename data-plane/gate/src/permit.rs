@@ -1,41 +1,49 @@
 //! The right to forward one command, once.
 
+use crate::claim::ClaimProof;
 use crate::party::Asker;
-use crate::{Authority, Now, Standing};
+use crate::{Authority, Now};
 use hoop_audit::{CommandId, Named};
-use hoop_model::{Code, Refusal, Revision, SessionId, UnixMillis};
+use hoop_model::{ApprovalId, CommandDigest, Refusal, Revision, SessionId};
 
-/// The right to forward one command: it was allowed, and that was recorded. Made only by [`crate::Decided::after`].
+/// The right to forward one command: it was allowed, or people released it, and that was recorded. Made only by
+/// [`crate::Decided::after`] and [`crate::Claiming::answered`].
 ///
 /// It cannot be copied, kept in a file or made up; it is used up by [`Permit::redeem`].
 #[derive(Debug)]
 #[must_use = "a permit that is not redeemed forwards nothing"]
 pub struct Permit {
-    pub(crate) session: SessionId,
-    pub(crate) command: CommandId,
-    /// The revision of the verdict.
-    pub(crate) revision: Revision,
-    /// The revision of the identity that was judged.
-    pub(crate) identity_revision: Revision,
-    /// When the session's token, and the grace after it, are over.
-    pub(crate) ends_at: UnixMillis,
-    pub(crate) asker: Asker,
+    command: CommandId,
+    /// The revision of the last verdict.
+    revision: Revision,
+    approval: Option<ApprovalId>,
+    digest: Option<CommandDigest>,
+    asker: Asker,
 }
 
 /// The command may go, now. Consumed by the sender, which then has no other.
 #[derive(Debug)]
 #[must_use = "a cleared command is to be sent"]
 pub struct Cleared {
-    session: SessionId,
     command: CommandId,
-    revision: Revision,
 }
 
 impl Permit {
+    /// Permits what policy allows.
+    pub(crate) const fn allowed(command: CommandId, revision: Revision, asker: Asker) -> Self {
+        Self { command, revision, approval: None, digest: None, asker }
+    }
+
+    /// Permits what people released, in exchange for the proof that this is the one use of their approval.
+    pub(crate) fn released(command: CommandId, revision: Revision, asker: Asker, proof: ClaimProof) -> Self {
+        let (approval, digest) = (Some(proof.approval()), Some(proof.digest()));
+        Self { command, revision, approval, digest, asker }
+    }
+
     /// Returns the session.
     #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
+    pub fn session(&self) -> SessionId {
+        self.asker.party.session
     }
 
     /// Returns the command.
@@ -44,10 +52,22 @@ impl Permit {
         self.command
     }
 
-    /// Returns the revision that the command was judged at.
+    /// Returns the revision that the command was judged at for the last time.
     #[must_use]
     pub const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// Returns the approval that is spent on the command, if it needed one.
+    #[must_use]
+    pub const fn approval(&self) -> Option<ApprovalId> {
+        self.approval
+    }
+
+    /// Returns the digest of the command that people released, if it needed that: nothing else may be sent.
+    #[must_use]
+    pub const fn digest(&self) -> Option<CommandDigest> {
+        self.digest
     }
 
     /// Returns the identity that policy judged.
@@ -63,47 +83,21 @@ impl Permit {
     /// The refusal, if this node, the identity or the token has no authority left.
     pub fn redeem(self, authority: &Authority<'_>, now: Now) -> Result<Cleared, Box<Refusal>> {
         // INVARIANT (I10): the only place where a `Cleared` is made.
-        match self.lacks(authority, now) {
-            Some((code, message)) => Err(self.asker.refuse(code, message)),
-            None => Ok(Cleared { session: self.session, command: self.command, revision: self.revision }),
+        match self.asker.party.lacks(self.revision, authority, now) {
+            Some((code, message)) => {
+                let mut refusal = self.asker.refuse(code, message);
+                refusal.approval = self.approval;
+                Err(refusal)
+            }
+            None => Ok(Cleared { command: self.command }),
         }
-    }
-
-    fn lacks(&self, authority: &Authority<'_>, now: Now) -> Option<(Code, &'static str)> {
-        if !authority.lease.is_live(now.boot) {
-            return Some((Code::LeaseExpired, "this node's authority has run out; another node may have it"));
-        }
-        if authority.applied < self.revision {
-            return Some((Code::NotReady, "this node's policy is older than the verdict; send the command again"));
-        }
-        match (authority.standing)(self.identity().uid) {
-            Standing::Live(changed) if changed == self.identity_revision => {}
-            Standing::Live(_) => return Some((Code::IdentityNone, "the identity has changed; sign in again")),
-            Standing::Suspended => return Some((Code::IdentitySuspended, "the identity is suspended")),
-            Standing::Expired => return Some((Code::IdentityExpired, "the identity has expired")),
-            Standing::Gone => return Some((Code::IdentityNone, "the identity no longer exists")),
-        }
-        let over = now.wall >= self.ends_at;
-        over.then_some((Code::TokenExpired, "the token has expired; come back with a new one"))
     }
 }
 
 impl Cleared {
-    /// Returns the session.
-    #[must_use]
-    pub const fn session(&self) -> SessionId {
-        self.session
-    }
-
     /// Returns the command, which the records of its forwarding and of its response name.
     #[must_use]
     pub const fn command(&self) -> CommandId {
         self.command
-    }
-
-    /// Returns the revision that the command was judged at.
-    #[must_use]
-    pub const fn revision(&self) -> Revision {
-        self.revision
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::decided::Pending;
 use crate::party::{Asker, Party};
-use crate::{Admission, Decided, Permit, judging};
-use hoop_audit::{CloseReason, CommandId, CommandVerdict, Entry, Judged, Named, Opening};
+use crate::{Admission, Decided, judging};
+use hoop_audit::{CloseReason, CommandId, Durability, Entry, Judged, Named, Opening};
 use hoop_model::{Intent, Judgement, Revision, SessionId, TraceId, UnixMillis, UnixSeconds, Verdict};
 use hoop_policy::{Rules, Subject, VerdictCache};
 use std::sync::Arc;
@@ -31,6 +31,8 @@ pub struct OpenSession {
     pub token_expires: UnixSeconds,
     /// How long the session may outlive the token; at most [`LONGEST_GRACE`] counts.
     pub grace: Duration,
+    /// How durable the records of the session's opening and of its verdicts must be before anything follows from them.
+    pub durability: Durability,
     /// The trace of the request that opens it.
     pub trace: Option<TraceId>,
 }
@@ -38,11 +40,7 @@ pub struct OpenSession {
 /// An open session: the place where commands are submitted.
 #[derive(Debug)]
 pub struct Session {
-    id: SessionId,
-    subject: Subject,
-    identity_revision: Revision,
     party: Arc<Party>,
-    ends_at: UnixMillis,
     /// The revision at which `connect` was last allowed.
     connected_at: Revision,
     next: CommandId,
@@ -74,14 +72,14 @@ impl Session {
 
     /// Returns the id.
     #[must_use]
-    pub const fn id(&self) -> SessionId {
-        self.id
+    pub fn id(&self) -> SessionId {
+        self.party.session
     }
 
     /// Returns when the token, and the grace after it, are over; the shell closes the session then.
     #[must_use]
-    pub const fn ends_at(&self) -> UnixMillis {
-        self.ends_at
+    pub fn ends_at(&self) -> UnixMillis {
+        self.party.ends_at
     }
 
     /// Ends the session; the entry is its last record.
@@ -91,52 +89,41 @@ impl Session {
     }
 
     fn judge(&mut self, rules: &Rules, cache: &mut VerdictCache, intent: &Intent, now: UnixMillis) -> Judgement {
-        if now >= self.ends_at {
+        if now >= self.party.ends_at {
             return judging::expired(rules.revision());
         }
         if rules.revision() != self.connected_at {
-            let connect = judging::connect(rules.may_connect(cache, &self.subject, &self.party.connection.name));
+            let connect = self.party.connect(rules, cache);
             if connect.verdict != Verdict::Allow {
                 return connect;
             }
             self.connected_at = rules.revision();
         }
-        rules.judge(cache, &self.subject, &self.party.connection.name, intent)
+        self.party.command(rules, cache, intent)
     }
 
     /// Puts a judgement behind its record.
     pub(crate) fn decide(&mut self, intent: Intent, trace: Option<TraceId>, judgement: Judgement) -> Decided {
-        let judgement = judging::accountable(judgement);
         let command = self.next;
         self.next = command.next();
         let asker = Asker { party: Arc::clone(&self.party), trace };
-        let entry = Entry::Verdict(CommandVerdict {
-            command,
-            summary: intent.summary,
-            effects: intent.effects,
-            digest: None,
-            trace,
-            judged: Judged::from(&judgement),
-        });
-        let outcome = match judging::objection(&judgement.verdict) {
-            Some(refusal) => Err(asker.address(refusal)),
-            None => Ok(Permit {
-                session: self.id,
-                command,
-                revision: judgement.revision,
-                identity_revision: self.identity_revision,
-                ends_at: self.ends_at,
-                asker: asker.clone(),
-            }),
-        };
-        Decided::new(Pending { session: self.id, asker, entry, outcome })
+        Decided::new(asker, command, intent, judging::accountable(judgement))
     }
 }
 
 impl OpenSession {
     fn admit(self, judgement: &Judgement) -> Admission {
         let identity = Named { uid: self.subject.uid, name: self.subject.name.clone() };
-        let party = Arc::new(Party { identity: identity.clone(), connection: self.connection.clone() });
+        let party = Arc::new(Party {
+            session: self.id,
+            subject: self.subject,
+            identity: identity.clone(),
+            identity_revision: self.identity_revision,
+            connection: self.connection.clone(),
+            run: self.run.clone(),
+            ends_at: self.token_expires.to_millis().after(self.grace.min(LONGEST_GRACE)),
+            durability: self.durability,
+        });
         let asker = Asker { party: Arc::clone(&party), trace: self.trace };
         let opening = Opening {
             identity,
@@ -150,18 +137,10 @@ impl OpenSession {
         let (entry, outcome) = match judging::objection(&judgement.verdict) {
             Some(refusal) => (Entry::NotOpened(opening), Err(asker.address(refusal))),
             None => {
-                let session = Session {
-                    id: self.id,
-                    subject: self.subject,
-                    identity_revision: self.identity_revision,
-                    party,
-                    ends_at: self.token_expires.to_millis().after(self.grace.min(LONGEST_GRACE)),
-                    connected_at: judgement.revision,
-                    next: CommandId::FIRST,
-                };
+                let session = Session { party, connected_at: judgement.revision, next: CommandId::FIRST };
                 (Entry::Opened(opening), Ok(session))
             }
         };
-        Admission::new(Pending { session: self.id, asker, entry, outcome })
+        Admission::new(Pending { asker, entry, outcome, durability: self.durability })
     }
 }

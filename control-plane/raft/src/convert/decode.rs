@@ -1,8 +1,8 @@
 //! From bytes to the state machine's types. What this software does not wholly understand does not decode, and then the
 //! node stops: to apply a part of a change is to diverge from the nodes that understand all of it.
 
-use super::reply;
-use hoop_model::{ContentHash, Kind, ResourceName, Revision, Uid, UnixMillis};
+use super::{approval, evidence, reply};
+use hoop_model::{Approval, ContentHash, Kind, ResourceName, Revision, Uid, UnixMillis};
 use hoop_state::{
     ApplyObjects, Bootstrap, CLUSTER_VERSION, Change, Contents, DeleteObject, IdempotencyKey, JoinToken, MintJoinToken,
     NewObject, Node, Precondition, Proposal, Reference, Remembered, Role, SpendJoinToken, State, StoredObject,
@@ -52,6 +52,9 @@ pub(crate) fn state(bytes: &[u8]) -> Result<State, Undecodable> {
         join_tokens: message.join_tokens.into_iter().map(token_of).collect::<Result<_, _>>()?,
         nodes: message.nodes.into_iter().map(node_of).collect::<Result<_, _>>()?,
         remembered: message.remembered.into_iter().map(remembered_of).collect::<Result<_, _>>()?,
+        evidence: evidence::log_of(present(message.evidence, "evidence")?)?,
+        approvals: message.approvals.into_iter().map(Approval::try_from).collect::<Result<_, _>>()?,
+        sign_ins: message.sign_ins.iter().map(signed_in_of).collect::<Result<_, _>>()?,
     };
     Ok(State::restore(contents)?)
 }
@@ -87,18 +90,29 @@ fn change_of(change: v1::proposal::Change) -> Result<Change, Malformed> {
             node_uid: uid_of(&spend.node_uid)?,
         }),
         v1::proposal::Change::Tick(v1::proposal::Tick {}) => Change::Tick,
+        v1::proposal::Change::AnchorEvidence(anchor) => Change::AnchorEvidence(evidence::anchor_of(anchor)?),
+        v1::proposal::Change::LogStored(stored) => Change::LogStored(evidence::stored_of(&stored)?),
+        v1::proposal::Change::Approval(change) => Change::Approval(approval::change_of(change)?),
+        v1::proposal::Change::SignIn(v1::proposal::SignIn { person_uid, revision }) => {
+            Change::SignIn { person: uid_of(&person_uid)?, revision: revision_of(revision, "revision")? }
+        }
     })
 }
 
 fn bootstrap_of(bootstrap: v1::proposal::Bootstrap) -> Result<Bootstrap, Malformed> {
     let known = (1..=CLUSTER_VERSION).contains(&bootstrap.cluster_version);
     known.then_some(()).ok_or(Malformed { field: "cluster_version", problem: "is unknown to this software" })?;
+    let keyed = !bootstrap.digest_key_sealed.is_empty();
+    keyed.then_some(()).ok_or(Malformed { field: "digest_key_sealed", problem: "is missing" })?;
     Ok(Bootstrap {
         cluster_version: bootstrap.cluster_version,
         cluster_uid: uid_of(&bootstrap.cluster_uid)?,
         ca_certificate: bootstrap.ca_certificate,
         ca_key_sealed: bootstrap.ca_key_sealed,
         admin_token_hash: hash_of(&bootstrap.admin_token_hash, "admin_token_hash")?,
+        log_public_key: hash_of(&bootstrap.log_public_key, "log_public_key")?.0,
+        log_key_sealed: bootstrap.log_key_sealed,
+        digest_key_sealed: bootstrap.digest_key_sealed,
     })
 }
 
@@ -151,6 +165,10 @@ fn node_of(node: v1::state::Node) -> Result<Node, Malformed> {
     })
 }
 
+fn signed_in_of(signed_in: &v1::state::SignedIn) -> Result<(Uid, UnixMillis), Malformed> {
+    Ok((uid_of(&signed_in.person_uid)?, UnixMillis(signed_in.at_ms)))
+}
+
 fn remembered_of(known: v1::state::Remembered) -> Result<(Box<str>, IdempotencyKey, Remembered), Malformed> {
     let remembered = Remembered {
         request: hash_of(&known.request_hash, "request_hash")?,
@@ -164,7 +182,7 @@ fn key_of(bytes: &[u8]) -> Result<IdempotencyKey, Malformed> {
     IdempotencyKey::from_slice(bytes).map_err(|_| Malformed { field: "idempotency_key", problem: "is not 16 bytes" })
 }
 
-fn hash_of(bytes: &[u8], field: &'static str) -> Result<ContentHash, Malformed> {
+pub(super) fn hash_of(bytes: &[u8], field: &'static str) -> Result<ContentHash, Malformed> {
     ContentHash::from_slice(bytes).map_err(|_| Malformed { field, problem: "is not 32 bytes" })
 }
 

@@ -1,6 +1,6 @@
 //! From the state machine's types to bytes.
 
-use super::reply;
+use super::{approval, evidence, reply};
 use hoop_state::{
     ApplyObjects, Bootstrap, Change, DeleteObject, MintJoinToken, NewObject, Node, Precondition, Proposal, Reference,
     Role, SpendJoinToken, State, StoredObject,
@@ -36,6 +36,9 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         labels: token.labels.clone(),
         expires_ms: token.expires.0,
     });
+    let sign_ins = state.sign_ins();
+    let sign_ins =
+        sign_ins.map(|(person, at)| v1::state::SignedIn { person_uid: person.to_bytes().to_vec(), at_ms: at.0 });
     let message = v1::State {
         cluster_version: state.cluster_version(),
         revision: Some(state.revision().into()),
@@ -45,6 +48,9 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         join_tokens: join_tokens.collect(),
         nodes: state.nodes().map(of_node).collect(),
         remembered: remembered.collect(),
+        evidence: Some(evidence::of_log(state.evidence())),
+        approvals: state.approvals().map(|approval| approval.as_ref().into()).collect(),
+        sign_ins: sign_ins.collect(),
     };
     message.encode_to_vec()
 }
@@ -81,17 +87,36 @@ fn of_change(change: &Change) -> v1::proposal::Change {
             })
         }
         Change::Tick => v1::proposal::Change::Tick(v1::proposal::Tick {}),
+        Change::AnchorEvidence(anchor) => v1::proposal::Change::AnchorEvidence(evidence::of_anchor(anchor)),
+        Change::LogStored(stored) => v1::proposal::Change::LogStored(evidence::of_stored(*stored)),
+        Change::Approval(change) => v1::proposal::Change::Approval(approval::of_change(change)),
+        Change::SignIn { person, revision } => v1::proposal::Change::SignIn(v1::proposal::SignIn {
+            person_uid: person.to_bytes().to_vec(),
+            revision: Some((*revision).into()),
+        }),
     }
 }
 
 fn of_bootstrap(bootstrap: &Bootstrap) -> v1::proposal::Bootstrap {
-    let Bootstrap { cluster_version, cluster_uid, ca_certificate, ca_key_sealed, admin_token_hash } = bootstrap;
+    let Bootstrap {
+        cluster_version,
+        cluster_uid,
+        ca_certificate,
+        ca_key_sealed,
+        admin_token_hash,
+        log_public_key,
+        log_key_sealed,
+        digest_key_sealed,
+    } = bootstrap;
     v1::proposal::Bootstrap {
         cluster_version: *cluster_version,
         cluster_uid: cluster_uid.to_bytes().to_vec(),
         ca_certificate: ca_certificate.clone(),
         ca_key_sealed: ca_key_sealed.clone(),
         admin_token_hash: admin_token_hash.0.to_vec(),
+        log_public_key: log_public_key.to_vec(),
+        log_key_sealed: log_key_sealed.clone(),
+        digest_key_sealed: digest_key_sealed.clone(),
     }
 }
 

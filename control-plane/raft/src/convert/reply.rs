@@ -2,6 +2,7 @@
 
 use super::decode::{kind_of, present, revision_of, role_of, uid_of};
 use super::encode::of_role;
+use super::skipped::{SkippedRecord, of_skipped, skipped_of};
 use hoop_state::{AppliedObject, Outcome, Reply};
 use hoop_wire::v1::apply_response::{Applied, Outcome as WireOutcome};
 use hoop_wire::{Malformed, v1};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ReplyRecord {
-    #[prost(oneof = "Kind", tags = "1, 2, 3")]
+    #[prost(oneof = "Kind", tags = "1, 2, 3, 4, 5")]
     kind: Option<Kind>,
 }
 
@@ -22,6 +23,10 @@ enum Kind {
     Applied(v1::ApplyResponse),
     #[prost(message, tag = "3")]
     Joined(JoinedRecord),
+    #[prost(message, tag = "4")]
+    Anchored(AnchoredRecord),
+    #[prost(message, boxed, tag = "5")]
+    Approval(Box<v1::Approval>),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -32,6 +37,16 @@ struct JoinedRecord {
     role: i32,
     #[prost(btree_map = "string, string", tag = "3")]
     labels: BTreeMap<String, String>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct AnchoredRecord {
+    #[prost(uint64, tag = "1")]
+    size: u64,
+    #[prost(uint64, optional, tag = "2")]
+    entry: Option<u64>,
+    #[prost(message, repeated, tag = "3")]
+    skipped: Vec<SkippedRecord>,
 }
 
 pub(super) fn encode(reply: &Reply) -> Vec<u8> {
@@ -46,6 +61,11 @@ pub(super) fn encode(reply: &Reply) -> Vec<u8> {
             role: of_role(*role).into(),
             labels: labels.clone(),
         })),
+        Reply::Anchored { size, entry, skipped } => {
+            let skipped = skipped.iter().map(of_skipped).collect();
+            Some(Kind::Anchored(AnchoredRecord { size: *size, entry: *entry, skipped }))
+        }
+        Reply::Approval(approval) => Some(Kind::Approval(Box::new(approval.as_ref().into()))),
         // Never remembered; the empty record it would be does not decode.
         Reply::Rejected(_) => None,
     };
@@ -64,6 +84,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Reply, Malformed> {
         Kind::Joined(JoinedRecord { uid, role, labels }) => {
             Reply::Joined { uid: uid_of(&uid)?, role: role_of(role)?, labels }
         }
+        Kind::Anchored(AnchoredRecord { size, entry, skipped }) => {
+            let skipped = skipped.into_iter().map(skipped_of).collect::<Result<_, _>>()?;
+            Reply::Anchored { size, entry, skipped }
+        }
+        Kind::Approval(approval) => Reply::Approval(Box::new((*approval).try_into()?)),
     })
 }
 

@@ -3,7 +3,9 @@
 use super::support::*;
 use crate::convert::{decode_proposal, decode_state, encode_proposal, encode_state};
 use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Identity, Issuer, KeySource};
-use hoop_model::{Kind, Revision, Spec, Uid, UnixMillis};
+use hoop_model::{
+    ChainHead, ChainId, ContentHash, Head, Incarnation, Kind, Revision, SegmentRoot, Spec, Uid, UnixMillis,
+};
 use hoop_state::*;
 use hoop_wire::v1;
 use prost::Message;
@@ -55,7 +57,35 @@ fn history() -> Vec<Change> {
         spend(1, "node-a"),
         mint(2),
         Change::Tick,
+        Change::AnchorEvidence(AnchorEvidence { heads: vec![head(&chain("node-a", 0), 9)], ..announce("node-a") }),
+        Change::AnchorEvidence(everything()),
+        stored(1),
+        Change::AnchorEvidence(AnchorEvidence::default()),
     ]
+}
+
+/// Evidence of every kind: some of it taken, an end before its head, a contradiction, and every way of being left out
+/// that needs no thousand chains.
+fn everything() -> AnchorEvidence {
+    let (torn, whole, other, stranger) =
+        (chain("node-a", 0), chain("node-a", 1), chain("node-a", 2), chain("stranger", 0));
+    let elsewhere = ChainId { incarnation: Incarnation::mint(5), ..chain("node-a", 0) };
+    let conflicting = ChainHead { head: Head { hash: ContentHash([99; 32]), ..head(&torn, 9).head }, ..head(&torn, 9) };
+    let mut other_key = announce("node-a").keys;
+    other_key.extend(announce("stranger").keys);
+    other_key.iter_mut().for_each(|key| key.public = [1; 32]);
+    AnchorEvidence {
+        keys: other_key,
+        heads: vec![conflicting, head(&elsewhere, 1), head(&other, 0), head(&other, 3)],
+        roots: vec![
+            SegmentRoot { ends_chain: true, ..root(&torn, 1, 7) },
+            root(&torn, 8, 9),
+            root(&whole, 1, 7),
+            root(&whole, 9, 9),
+            root(&stranger, 1, 1),
+        ],
+        lost: vec![other],
+    }
 }
 
 fn proposals() -> impl Iterator<Item = Proposal> {
@@ -87,7 +117,82 @@ fn every_state_reads_back() {
         assert_eq!(decode_state(&encode_state(&state)), Ok(state.clone()), "after {reply:?}");
     }
     assert_eq!((rejected, state.objects().count(), state.nodes().count()), (1, 2, 1));
-    assert_eq!((state.join_tokens().count(), state.remembered().count()), (1, 8));
+    assert_eq!((state.join_tokens().count(), state.remembered().count()), (1, 12));
+    // There is something of everything.
+    let log = state.evidence();
+    assert_eq!((log.size(), log.stored().size, log.keys().count()), (2, 1, 1));
+    let entry = log.unstored_from(1).next().unwrap();
+    assert_eq!((entry.heads.len(), entry.roots.len(), entry.gaps.len(), entry.conflicts.len()), (1, 2, 1, 1));
+    let chains: Vec<(bool, bool)> = log.chains().map(|(_, chain)| (chain.stored.is_some(), chain.ended)).collect();
+    assert_eq!(chains, [(true, true), (true, false), (false, false)]);
+}
+
+#[test]
+fn a_remembered_reply_says_of_each_item_why_it_was_left_out() {
+    let mut state = State::default();
+    for (index, proposal) in (1..).zip(proposals()) {
+        state.apply(index, proposal);
+    }
+    let decoded = decode_state(&encode_state(&state)).unwrap();
+    let skipped = decoded.remembered().filter_map(|(_, _, known)| {
+        let Reply::Anchored { size: 2, entry: Some(1), skipped } = &known.reply else { return None };
+        Some(skipped.clone())
+    });
+    let (own, stranger) = (chain("node-a", 0), chain("stranger", 0));
+    let key = |id: &ChainId| Item::Key { node: id.node.clone(), incarnation: id.incarnation };
+    let elsewhere = ChainId { incarnation: Incarnation::mint(5), ..own.clone() };
+    let segment = |id: &ChainId, first| Item::Root { chain: id.clone(), first };
+    let whole = chain("node-a", 1);
+    let expected = [
+        (key(&own), Skip::KeyDiffers),
+        (key(&stranger), Skip::UnknownNode),
+        (Item::Head(elsewhere), Skip::Unannounced),
+        (Item::Head(chain("node-a", 2)), Skip::NoSuchRecords),
+        (segment(&own, 8), Skip::Ended),
+        (segment(&whole, 9), Skip::OutOfOrder { expected: 8 }),
+        (segment(&stranger, 1), Skip::UnknownNode),
+        (Item::Lost(chain("node-a", 2)), Skip::Alive),
+    ];
+    let expected = expected.map(|(item, why)| Skipped { item, why });
+    assert_eq!(skipped.collect::<Vec<_>>(), [expected.to_vec()]);
+}
+
+#[test]
+fn evidence_that_is_not_wholly_understood_does_not_decode() {
+    let proposal = Proposal { time: NOW, key: None, caller: "admin".into(), change: stored(1) };
+    let message = v1::Proposal::decode(encode_proposal(&proposal).as_slice()).unwrap();
+    let broken = |change: v1::proposal::Change| {
+        decode_proposal(&v1::Proposal { change: Some(change), ..message.clone() }.encode_to_vec())
+    };
+    let short = v1::proposal::LogStored { size: 1, root: vec![6; 31] };
+    assert!(broken(v1::proposal::Change::LogStored(short)).is_err());
+    let good = v1::proposal::AnchorEvidence { lost: vec![(&chain("node-a", 0)).into()], ..Default::default() };
+    assert!(broken(v1::proposal::Change::AnchorEvidence(good.clone())).is_ok());
+    let mut nameless = good.clone();
+    nameless.lost[0].node.clear();
+    assert!(broken(v1::proposal::Change::AnchorEvidence(nameless)).is_err());
+    let headless = v1::proposal::AnchorEvidence { heads: vec![v1::ChainHead::default()], ..good };
+    assert!(broken(v1::proposal::Change::AnchorEvidence(headless)).is_err());
+
+    let mut state = State::default();
+    for (index, proposal) in (1..).zip(proposals()) {
+        state.apply(index, proposal);
+    }
+    let message = v1::State::decode(encode_state(&state).as_slice()).unwrap();
+    let broken = |change: &dyn Fn(&mut v1::state::EvidenceLog)| {
+        let mut message = message.clone();
+        change(message.evidence.as_mut().unwrap());
+        decode_state(&message.encode_to_vec())
+    };
+    assert_eq!(broken(&|_| {}), Ok(state));
+    assert!(broken(&|log| log.size = 3).is_err());
+    assert!(broken(&|log| log.stored_root.clear()).is_err());
+    assert!(broken(&|log| log.unstored[0].index = 0).is_err());
+    assert!(broken(&|log| log.chains[0].head = None).is_err());
+    assert!(broken(&|log| log.chains[0].stored = log.chains[1].stored.clone()).is_err());
+    assert!(broken(&|log| log.keys[0].public.push(0)).is_err());
+    let without = v1::State { evidence: None, ..message };
+    assert!(decode_state(&without.encode_to_vec()).is_err());
 }
 
 #[test]
@@ -102,6 +207,11 @@ fn what_is_not_wholly_understood_does_not_decode() {
     assert!(broken(&|_| {}).is_ok());
     assert!(broken(&|message| message.change = None).is_err());
     assert!(broken(&|message| message.idempotency_key = vec![1; 15]).is_err());
+    let unsigned = |message: &mut v1::Proposal| {
+        let Some(v1::proposal::Change::Bootstrap(bootstrap)) = &mut message.change else { panic!("not a birth") };
+        bootstrap.log_public_key.clear();
+    };
+    assert!(broken(&unsigned).is_err());
     let role = v1::proposal::MintJoinToken { token_hash: vec![1; 32], role: 7, ..Default::default() };
     assert!(broken(&|message| message.change = Some(v1::proposal::Change::MintJoinToken(role.clone()))).is_err());
     let mut longer = encode_proposal(&good);

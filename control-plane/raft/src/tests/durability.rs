@@ -2,7 +2,7 @@
 
 use super::support::*;
 use hoop_model::Kind;
-use hoop_state::{Change, Reply};
+use hoop_state::{AnchorEvidence, Change, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,5 +118,83 @@ async fn who_holds_a_state_keeps_it() {
     // Without holders the state is changed in place.
     drop(held);
     assert_eq!(Arc::strong_count(&replica.state()), 2);
+    replica.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_that_waits_together_shares_a_commit_and_each_has_its_entry() {
+    let directory = tempfile::tempdir().unwrap();
+    let replica = announced(directory.path()).await;
+    let before = replica.parts().disk.commits();
+    let mut writes = tokio::task::JoinSet::new();
+    for shard in 0..64 {
+        let replica = replica.clone();
+        let change = heads(vec![head(&chain("node-a", shard), 5)]);
+        writes.spawn(async move { replica.propose(change, None, "server", NOW).await });
+    }
+    let mut entries = Vec::new();
+    for reply in writes.join_all().await {
+        let Ok(Reply::Anchored { entry: Some(entry), skipped, .. }) = reply else { panic!("not logged: {reply:?}") };
+        assert_eq!(skipped, vec![]);
+        entries.push(entry);
+    }
+    entries.sort_unstable();
+    assert_eq!(entries, (1..65).collect::<Vec<_>>());
+    let commits = replica.parts().disk.commits() - before;
+    assert!((1..32).contains(&commits), "64 writes took {commits} commits");
+    assert_eq!(replica.state().evidence().chains_of(&name("node-a")).count(), 64);
+    replica.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_evidence_log_survives_a_restart_from_a_snapshot_and_from_the_log() {
+    let directory = tempfile::tempdir().unwrap();
+    announced(directory.path()).await.shutdown().await;
+    let replica = started_short(directory.path()).await;
+    let id = chain("node-a", 0);
+    for sequence in 1..=50 {
+        let roots = if sequence % 7 == 0 { vec![root(&id, sequence - 6, sequence)] } else { vec![] };
+        let heads = vec![head(&id, sequence)];
+        let change = Change::AnchorEvidence(AnchorEvidence { heads, roots, ..AnchorEvidence::default() });
+        let reply = replica.propose(change, None, "server", NOW).await.unwrap();
+        assert_eq!(reply, Reply::Anchored { size: sequence + 1, entry: Some(sequence), skipped: vec![] });
+        if sequence % 10 == 0 {
+            let reply = replica.propose(stored(sequence - 3), None, "server", NOW).await.unwrap();
+            assert!(matches!(reply, Reply::Done { .. }), "{reply:?}");
+        }
+    }
+    let waiting = replica.parts().raft.wait(Some(Duration::from_secs(10)));
+    waiting.metrics(|now| now.snapshot.is_some_and(|id| id.index >= 40), "a snapshot").await.unwrap();
+    let before = replica.state();
+    replica.shutdown().await;
+
+    let replica = started_short(directory.path()).await;
+    assert_eq!(*replica.state(), *before);
+    let state = replica.state();
+    let log = state.evidence();
+    assert_eq!((log.size(), log.stored().size, *replica.evidence().borrow()), (51, 47, 51));
+    assert!(log.unstored_from(0).map(|entry| entry.index).eq(47..51));
+    let known = log.chain(&id).unwrap();
+    assert_eq!((known.head, known.stored.unwrap().sequence), (head(&id, 50).head, 49));
+    replica.shutdown().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_evidence_log_hears_of_each_entry_and_of_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let replica = announced(directory.path()).await;
+    let (mut evidence, mut changes) = (replica.evidence(), replica.changes());
+    assert_eq!(*evidence.borrow_and_update(), 1);
+    changes.mark_unchanged();
+    let change = heads(vec![head(&chain("node-a", 0), 5)]);
+    replica.propose(change.clone(), None, "server", NOW).await.unwrap();
+    evidence.changed().await.unwrap();
+    assert_eq!(*evidence.borrow_and_update(), 2);
+    assert_eq!(replica.state().evidence().unstored_from(1).count(), 1, "when it is seen, it is there");
+    for change in [change, stored(1), Change::Tick] {
+        replica.propose(change, None, "server", NOW).await.unwrap();
+        assert!(!evidence.has_changed().unwrap());
+    }
+    assert!(!changes.has_changed().unwrap(), "evidence is not policy");
     replica.shutdown().await;
 }

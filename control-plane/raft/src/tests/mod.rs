@@ -1,5 +1,6 @@
 //! A single voter on a real file.
 
+mod approvals;
 mod conversions;
 mod damage;
 mod durability;

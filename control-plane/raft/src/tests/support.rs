@@ -3,7 +3,10 @@
 use crate::start::{Retention, start};
 use crate::{Replica, ReplicaConfig, StartError};
 use hoop_model::spec::{Labels, Policy};
-use hoop_model::{ContentHash, ResourceName, Revision, Spec, Uid, UnixMillis};
+use hoop_model::{
+    ChainHead, ChainId, ContentHash, EvidenceKey, Head, Incarnation, ResourceName, Revision, SegmentRoot,
+};
+use hoop_model::{Spec, Uid, UnixMillis};
 use hoop_state::*;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -47,6 +50,9 @@ pub(super) fn bootstrap() -> Change {
         ca_certificate: MARK.to_vec(),
         ca_key_sealed: vec![2],
         admin_token_hash: ContentHash([3; 32]),
+        log_public_key: [4; 32],
+        log_key_sealed: vec![5],
+        digest_key_sealed: vec![6],
     })
 }
 
@@ -83,6 +89,44 @@ pub(super) fn mint(token: u8) -> Change {
 pub(super) fn spend(token: u8, node: &str) -> Change {
     let (token_hash, node_uid) = (ContentHash([token; 32]), Uid::mint(u128::from(token)));
     Change::SpendJoinToken(SpendJoinToken { token_hash, role: Role::DataPlane, node: name(node), node_uid })
+}
+
+pub(super) fn chain(node: &str, shard: u32) -> ChainId {
+    ChainId { node: name(node), incarnation: Incarnation::mint(1), shard }
+}
+
+pub(super) fn head(chain: &ChainId, sequence: u64) -> ChainHead {
+    ChainHead { chain: chain.clone(), head: Head { sequence, hash: ContentHash([sequence.to_be_bytes()[7]; 32]) } }
+}
+
+pub(super) fn root(chain: &ChainId, first: u64, last: u64) -> SegmentRoot {
+    let ChainHead { chain, head: last } = head(chain, last);
+    SegmentRoot { chain, first, last, merkle_root: ContentHash([8; 32]), ends_chain: false }
+}
+
+/// Announces the incarnation that every chain here is of.
+pub(super) fn announce(node: &str) -> AnchorEvidence {
+    let (node, incarnation) = (name(node), Incarnation::mint(1));
+    AnchorEvidence { keys: vec![EvidenceKey { node, incarnation, public: [7; 32] }], ..AnchorEvidence::default() }
+}
+
+pub(super) fn heads(heads: Vec<ChainHead>) -> Change {
+    Change::AnchorEvidence(AnchorEvidence { heads, ..AnchorEvidence::default() })
+}
+
+pub(super) fn stored(size: u64) -> Change {
+    Change::LogStored(LogStored { size, root: ContentHash([6; 32]) })
+}
+
+/// A replica of a cluster with a node `node-a` whose incarnation is announced: the evidence log has one entry.
+pub(super) async fn announced(directory: &Path) -> Replica {
+    let replica = born(directory).await;
+    for change in [mint(1), spend(1, "node-a"), Change::AnchorEvidence(announce("node-a"))] {
+        let reply = replica.propose(change, None, "boot", NOW).await.unwrap();
+        assert!(!matches!(reply, Reply::Rejected(_)), "{reply:?}");
+    }
+    assert_eq!(replica.state().evidence().size(), 1);
+    replica
 }
 
 pub(super) fn key(number: u8) -> Option<IdempotencyKey> {

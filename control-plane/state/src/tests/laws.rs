@@ -84,7 +84,7 @@ fn resolve_document(state: &State, index: u64, at: usize, document: &Document) -
     let spec = match document.kind {
         Kind::Issuer => issuer(&format!("https://{text}.test")),
         Kind::Identity => identity(&label("o", document.text), "ops"),
-        Kind::Policy | Kind::Connection => policy(&text),
+        Kind::Policy | Kind::Connection | Kind::Person => policy(&text),
     };
     let own = name(&label("o", document.name));
     let there = state.object(document.kind, &own).map(|object| object.metadata.revision);
@@ -108,9 +108,9 @@ fn proposed(state: &State, index: u64, step: &Move) -> Proposal {
 }
 
 /// How often each outcome was met, so that a law is not kept by never being tried.
-type Counts = BTreeMap<&'static str, u32>;
+pub(super) type Counts = BTreeMap<&'static str, u32>;
 
-fn count(counts: &RefCell<Counts>, outcome: &'static str) {
+pub(super) fn count(counts: &RefCell<Counts>, outcome: &'static str) {
     *counts.borrow_mut().entry(outcome).or_default() += 1;
 }
 
@@ -119,6 +119,8 @@ fn kind_of(reply: &Reply) -> &'static str {
         Reply::Done { .. } => "done",
         Reply::Applied { .. } => "applied",
         Reply::Joined { .. } => "joined",
+        Reply::Anchored { .. } => "anchored",
+        Reply::Approval(_) => "approval",
         Reply::Rejected(Rejection::Dangling { .. }) => "dangling",
         Reply::Rejected(Rejection::Referenced { .. }) => "referenced",
         Reply::Rejected(Rejection::KeyReused) => "key reused",
@@ -126,7 +128,7 @@ fn kind_of(reply: &Reply) -> &'static str {
     }
 }
 
-fn require(counts: &RefCell<Counts>, outcomes: &[&str]) {
+pub(super) fn require(counts: &RefCell<Counts>, outcomes: &[&str]) {
     let counts = counts.borrow();
     for outcome in outcomes {
         assert!(counts.get(outcome).copied().unwrap_or(0) >= 20, "`{outcome}` was hardly tried: {counts:?}");

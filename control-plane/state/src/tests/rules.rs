@@ -12,7 +12,13 @@ fn rejected(state: &mut State, index: u64, change: Change) -> Rejection {
     assert!(notices.is_empty());
     match reply {
         Reply::Rejected(rejection) => rejection,
-        Reply::Done { .. } | Reply::Applied { .. } | Reply::Joined { .. } => panic!("not rejected: {reply:?}"),
+        reply @ (Reply::Done { .. }
+        | Reply::Applied { .. }
+        | Reply::Joined { .. }
+        | Reply::Anchored { .. }
+        | Reply::Approval(_)) => {
+            panic!("not rejected: {reply:?}")
+        }
     }
 }
 
@@ -23,7 +29,13 @@ fn applied(state: &mut State, index: u64, objects: Vec<NewObject>) -> Vec<(Outco
             assert_eq!(revision, state.revision());
             objects.into_iter().map(|o| (o.outcome, o.metadata.generation, o.metadata.revision)).collect()
         }
-        reply @ (Reply::Done { .. } | Reply::Joined { .. } | Reply::Rejected(_)) => panic!("not applied: {reply:?}"),
+        reply @ (Reply::Done { .. }
+        | Reply::Joined { .. }
+        | Reply::Anchored { .. }
+        | Reply::Approval(_)
+        | Reply::Rejected(_)) => {
+            panic!("not applied: {reply:?}")
+        }
     }
 }
 
@@ -265,6 +277,9 @@ fn contents_of_no_state_are_refused() {
         join_tokens: vec![],
         nodes: vec![],
         remembered: vec![],
+        evidence: contents(&State::default()).evidence,
+        approvals: vec![],
+        sign_ins: vec![],
     };
     assert!(State::restore(empty()).is_ok());
     assert_eq!(State::restore(Contents { cluster_version: 2, ..empty() }), Err(Inconsistent::TooNew(2)));

@@ -3,7 +3,8 @@
 use crate::*;
 use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Identity, Issuer};
 use hoop_model::spec::{KeySource, Labels, Origin, Policy, Protocol, Recording};
-use hoop_model::{ContentHash, Kind, ResourceName, Revision, Spec, Uid, UnixMillis};
+use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Head, Incarnation, Kind, ResourceName, Revision};
+use hoop_model::{SegmentRoot, Spec, Uid, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -72,6 +73,9 @@ pub(crate) fn bootstrap() -> Change {
         ca_certificate: vec![1],
         ca_key_sealed: vec![2],
         admin_token_hash: ContentHash([3; 32]),
+        log_public_key: [4; 32],
+        log_key_sealed: vec![5],
+        digest_key_sealed: vec![6],
     })
 }
 
@@ -94,6 +98,36 @@ pub(crate) fn spend(token: u8, node: &str) -> Change {
     Change::SpendJoinToken(SpendJoinToken { token_hash, role: Role::DataPlane, node: name(node), node_uid })
 }
 
+pub(crate) fn chain(node: &str, incarnation: u128, shard: u32) -> ChainId {
+    ChainId { node: name(node), incarnation: Incarnation::mint(incarnation), shard }
+}
+
+pub(crate) fn position(sequence: u64, hash: u8) -> Head {
+    Head { sequence, hash: ContentHash([hash; 32]) }
+}
+
+pub(crate) fn at(chain: &ChainId, sequence: u64, hash: u8) -> ChainHead {
+    ChainHead { chain: chain.clone(), head: position(sequence, hash) }
+}
+
+pub(crate) fn root(chain: &ChainId, first: u64, last: u64, hash: u8) -> SegmentRoot {
+    let (merkle_root, last) = (ContentHash([hash; 32]), position(last, hash));
+    SegmentRoot { chain: chain.clone(), first, last, merkle_root, ends_chain: false }
+}
+
+pub(crate) fn ending(root: SegmentRoot) -> SegmentRoot {
+    SegmentRoot { ends_chain: true, ..root }
+}
+
+pub(crate) fn key(node: &str, incarnation: u8) -> EvidenceKey {
+    let public = [incarnation; 32];
+    EvidenceKey { node: name(node), incarnation: Incarnation::mint(u128::from(incarnation)), public }
+}
+
+pub(crate) fn stored(size: u64, root: u8) -> Change {
+    Change::LogStored(LogStored { size, root: ContentHash([root; 32]) })
+}
+
 pub(crate) fn proposal(time: u64, change: Change) -> Proposal {
     Proposal { time: UnixMillis(time), key: None, caller: "admin".into(), change }
 }
@@ -114,7 +148,12 @@ pub(crate) fn born() -> State {
 
 /// Takes a state apart and puts it together, as a snapshot does.
 pub(crate) fn restored(state: &State) -> State {
-    State::restore(Contents {
+    State::restore(contents(state)).unwrap()
+}
+
+pub(crate) fn contents(state: &State) -> Contents {
+    let evidence = state.evidence();
+    Contents {
         cluster_version: state.cluster_version(),
         revision: state.revision(),
         log_time: state.log_time(),
@@ -123,6 +162,14 @@ pub(crate) fn restored(state: &State) -> State {
         join_tokens: state.join_tokens().map(|(hash, token)| (*hash, token.clone())).collect(),
         nodes: state.nodes().cloned().collect(),
         remembered: state.remembered().map(|(caller, key, known)| (caller.into(), key, known.clone())).collect(),
-    })
-    .unwrap()
+        evidence: EvidenceContents {
+            size: evidence.size(),
+            stored: evidence.stored(),
+            unstored: evidence.unstored_from(0).cloned().collect(),
+            chains: evidence.chains().map(|(id, chain)| (id.clone(), *chain)).collect(),
+            keys: evidence.keys().cloned().collect(),
+        },
+        approvals: state.approvals().map(|approval| approval.as_ref().clone()).collect(),
+        sign_ins: state.sign_ins().collect(),
+    }
 }

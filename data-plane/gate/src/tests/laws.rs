@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 /// A runner with a fixed seed, so that a red run is repeatable.
-fn runner() -> TestRunner {
+pub(super) fn runner() -> TestRunner {
     let config = Config { cases: 1000, failure_persistence: None, ..Config::default() };
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     TestRunner::new_with_rng(config, rng)
@@ -187,6 +187,7 @@ fn a_session_past_its_token_and_grace_always_refuses() {
         match take(decided) {
             Step::Forward(_) => prop_assert!(!over && action == "http:GET"),
             Step::Refuse(refusal) => prop_assert_eq!(refusal.code == Code::TokenExpired, over),
+            Step::Hold(held) => prop_assert!(false, "nobody captured {:?}", held),
         }
         let redeemed = redeem(permit(), Standing::Live(IDENTITY_REVISION), now(1, wall));
         prop_assert_eq!(redeemed.as_ref().err().map(|refusal| refusal.code), over.then_some(Code::TokenExpired));

@@ -1,6 +1,10 @@
 //! Tests of the whole crate: samples, the walk of one command, and laws over random judgements and times.
 
+mod digest;
+mod holds;
 mod laws;
+mod model;
+mod plane;
 mod samples;
 mod walk;
 
@@ -16,5 +20,13 @@ fn what_opens_the_gate_cannot_be_copied() {
     <crate::Cleared as Ambiguous<_>>::check();
     <crate::Decided as Ambiguous<_>>::check();
     <crate::Session as Ambiguous<_>>::check();
+    <crate::Held as Ambiguous<_>>::check();
+    <crate::Waiting as Ambiguous<_>>::check();
+    <crate::Intended as Ambiguous<_>>::check();
+    <crate::Claiming as Ambiguous<_>>::check();
+    <crate::claim::ClaimProof as Ambiguous<_>>::check();
+    <crate::HoldAnswer as Ambiguous<_>>::check();
+    <crate::Spent as Ambiguous<_>>::check();
+    <crate::kept::Custody as Ambiguous<_>>::check();
     <hoop_audit::Receipt as Ambiguous<_>>::check();
 }

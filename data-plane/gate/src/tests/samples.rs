@@ -1,11 +1,11 @@
 //! Rules, sessions and receipts to test with.
 
 use crate::*;
-use hoop_audit::{Chain, Entry, Named, Receipt};
+use hoop_audit::{Chain, Durability, Entry, Named, Receipt};
 use hoop_model::spec::{Connection, Origin, Policy, Protocol, Recording};
 use hoop_model::{
-    Effect, Incarnation, Intent, Metadata, Object, ResourceName, Revision, SessionId, Spec, Target, TraceId, Uid,
-    UnixMillis, UnixSeconds, Value,
+    ContentField, Effect, Incarnation, Intent, Metadata, Object, ResourceName, Revision, SessionId, Spec, Target,
+    TraceId, Uid, UnixMillis, UnixSeconds, Value,
 };
 use hoop_policy::{Rules, Subject, VerdictCache};
 use std::sync::{Arc, LazyLock};
@@ -44,6 +44,11 @@ pub(super) fn revision(index: u64) -> Revision {
 }
 
 pub(super) fn rules(cedar: &str, index: u64) -> Rules {
+    compiled(&[cedar], index, None)
+}
+
+/// Compiles several policies as one revision, after another.
+pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) -> Rules {
     let object = |name_of: &str, bits, spec| {
         let metadata = Metadata { name: name(name_of), uid: Uid::mint(bits), generation: 1, revision: revision(1) };
         Arc::new(Object { metadata, spec })
@@ -58,9 +63,11 @@ pub(super) fn rules(cedar: &str, index: u64) -> Rules {
         response_timeout: Duration::from_secs(60),
         nodes: [].into(),
     };
-    let policy = Policy { cedar: cedar.into() };
-    let objects = [object("react", 2, Spec::Connection(connection)), object("agents", 5, Spec::Policy(policy))];
-    Rules::compile(&objects, revision(index), None).unwrap()
+    let mut objects = vec![object("react", 2, Spec::Connection(connection))];
+    for (at, (cedar, name)) in policies.iter().zip(["agents", "second"]).enumerate() {
+        objects.push(object(name, 5 + at as u128, Spec::Policy(Policy { cedar: (*cedar).into() })));
+    }
+    Rules::compile(&objects, revision(index), previous).unwrap()
 }
 
 pub(super) fn request() -> OpenSession {
@@ -80,6 +87,7 @@ pub(super) fn request() -> OpenSession {
         issuer: "https://ci.example.com".into(),
         token_expires: EXP,
         grace: GRACE,
+        durability: Durability::Written,
         trace: Some(TraceId::mint(1)),
     }
 }
@@ -117,16 +125,31 @@ pub(super) fn submit(session: &mut Session, action: &'static str, now: UnixMilli
     session.submit(&USUAL, &mut VerdictCache::new(), intent(action), trace, now)
 }
 
+/// The generation of the connection.
+pub(super) const GENERATION: u64 = 4;
+
+pub(super) static KEY: LazyLock<DigestKey> = LazyLock::new(|| DigestKey::new([7; DigestKey::BYTES]));
+
+/// Says what a command is, exactly.
+pub(super) fn captured(decided: Decided, content: &[u8]) -> Decided {
+    let content = [ContentField { tag: 1, bytes: content.into() }];
+    decided.captured(&Capture { key: &KEY, generation: GENERATION, context: &[], content: &content })
+}
+
 /// Records a decision and opens it with the receipt.
 pub(super) fn take(decided: Decided) -> Step {
     let receipt = record(SessionId::mint(9), decided.entry());
+    let receipt = match decided.durability() {
+        Durability::Written => receipt,
+        Durability::Synchronised => receipt.synchronised(),
+    };
     decided.after(receipt)
 }
 
 pub(super) fn permit() -> Permit {
     match take(submit(&mut session(), "http:GET", UnixMillis(1))) {
         Step::Forward(permit) => permit,
-        Step::Refuse(refusal) => panic!("{refusal:?}"),
+        other @ (Step::Hold(_) | Step::Refuse(_)) => panic!("{other:?}"),
     }
 }
 
