@@ -1,7 +1,11 @@
 //! What every service needs of the cluster: its state, its agreement, its time and its authority.
 
+use crate::approvals::{ApprovalRules, Reviews};
+use crate::birth::DigestKey;
+use crate::evidence::Evidence;
 use crate::fleet::Registry;
 use crate::fresh::Freshness;
+use crate::people::People;
 use crate::reply;
 use hoop_model::Revision;
 use hoop_node::clock::unix_now;
@@ -24,20 +28,41 @@ pub(crate) struct Cluster {
     fleet: Arc<Registry>,
     ca: ClusterCa,
     ca_pem: String,
+    evidence: Evidence,
+    digest_key: DigestKey,
+    people: People,
+    approval_rules: ApprovalRules,
+    reviews: Reviews,
     stopping: watch::Receiver<bool>,
+}
+
+/// What a cluster's view is put together from.
+pub(crate) struct Parts {
+    /// The member of the agreement.
+    pub(crate) replica: Replica,
+    /// Where to ask for a fresh state.
+    pub(crate) freshness: Freshness,
+    /// The attached nodes.
+    pub(crate) fleet: Arc<Registry>,
+    /// The CA that signs nodes' certificates.
+    pub(crate) ca: ClusterCa,
+    /// What nodes recorded.
+    pub(crate) evidence: Evidence,
+    /// What digests of commands are keyed with.
+    pub(crate) digest_key: DigestKey,
+    /// Seals and opens what approvers read.
+    pub(crate) reviews: Reviews,
+    /// Turns true when this node stops.
+    pub(crate) stopping: watch::Receiver<bool>,
 }
 
 impl Cluster {
     /// Puts it together.
-    pub(crate) fn new(
-        replica: Replica,
-        freshness: Freshness,
-        fleet: Arc<Registry>,
-        ca: ClusterCa,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { replica, freshness, fleet, ca, evidence, digest_key, reviews, stopping } = parts;
         let ca_pem = hoop_node::pki::pem(ca.certificate_der(), "CERTIFICATE");
-        Self { replica, freshness, fleet, ca, ca_pem, stopping }
+        let (people, approval_rules) = (People::new(), ApprovalRules::default());
+        Self { replica, freshness, fleet, ca, ca_pem, evidence, digest_key, people, approval_rules, reviews, stopping }
     }
 
     /// Returns this node's state, which may be behind.
@@ -65,9 +90,11 @@ impl Cluster {
     pub(crate) async fn tick(&self) -> Result<(), Status> {
         match self.propose(Change::Tick, None, CONTROL_PLANE).await? {
             Reply::Done { .. } => Ok(()),
-            other @ (Reply::Applied { .. } | Reply::Joined { .. } | Reply::Rejected(_)) => {
-                Err(reply::unexpected(&other))
-            }
+            other @ (Reply::Applied { .. }
+            | Reply::Joined { .. }
+            | Reply::Anchored { .. }
+            | Reply::Approval(_)
+            | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
         }
     }
 
@@ -79,6 +106,31 @@ impl Cluster {
     /// Returns the attached nodes.
     pub(crate) const fn fleet(&self) -> &Arc<Registry> {
         &self.fleet
+    }
+
+    /// Returns what nodes recorded.
+    pub(crate) const fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+
+    /// Returns who the people are.
+    pub(crate) const fn people(&self) -> &People {
+        &self.people
+    }
+
+    /// Returns the rules by which votes are judged.
+    pub(crate) const fn approval_rules(&self) -> &ApprovalRules {
+        &self.approval_rules
+    }
+
+    /// Returns what seals and opens the texts that approvers read.
+    pub(crate) const fn reviews(&self) -> &Reviews {
+        &self.reviews
+    }
+
+    /// Returns what nodes key the digests of held commands with.
+    pub(crate) const fn digest_key(&self) -> &DigestKey {
+        &self.digest_key
     }
 
     /// Returns the CA that signs nodes' certificates.

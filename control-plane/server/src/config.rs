@@ -6,6 +6,9 @@ use hoop_node::telemetry;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+/// Where the evidence store is beneath the data directory, unless the file says otherwise.
+const EVIDENCE: &str = "evidence";
+
 /// The configuration file's text as typed.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +16,7 @@ struct RawConfig {
     listen: String,
     data_dir: PathBuf,
     seal_key: PathBuf,
+    evidence_dir: Option<PathBuf>,
     #[serde(default)]
     server_names: Vec<String>,
     #[serde(default)]
@@ -28,6 +32,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The file of the cluster's seal key. Never beneath `data_dir`: a copy of that directory must open nothing.
     pub seal_key: PathBuf,
+    /// Where the evidence store is kept: what the fleet recorded, for as long as anybody wants to read it.
+    pub evidence_dir: PathBuf,
     /// DNS names and IP addresses its certificate has beside the one all nodes ask for.
     pub server_names: Vec<String>,
     /// How the process logs.
@@ -58,15 +64,16 @@ impl Config {
     }
 
     fn of(raw: RawConfig) -> Result<Self, InvalidConfig> {
-        let RawConfig { listen, data_dir, seal_key, mut server_names, log } = raw;
+        let RawConfig { listen, data_dir, seal_key, evidence_dir, mut server_names, log } = raw;
         let listen = listen.parse().map_err(|_| InvalidConfig::Listen(listen))?;
-        for (key, path) in [("data_dir", &data_dir), ("seal_key", &seal_key)] {
+        let evidence_dir = evidence_dir.unwrap_or_else(|| data_dir.join(EVIDENCE));
+        for (key, path) in [("data_dir", &data_dir), ("seal_key", &seal_key), ("evidence_dir", &evidence_dir)] {
             if path.as_os_str().is_empty() {
                 return Err(InvalidConfig::EmptyPath(key));
             }
         }
         server_names.retain(|name| name != SERVER_NAME);
-        Ok(Self { listen, data_dir, seal_key, server_names, log })
+        Ok(Self { listen, data_dir, seal_key, evidence_dir, server_names, log })
     }
 }
 
@@ -86,6 +93,9 @@ mod tests {
             read("listen = '127.0.0.1:0'\ndata_dir = '/d'\nseal_key = '/k'\n[log]\nformat = 'json'\n").unwrap();
         assert_eq!(config.listen, "127.0.0.1:0".parse().unwrap());
         assert_eq!(config.log.format, telemetry::Format::Json);
+        assert_eq!(config.evidence_dir, Path::new("/d/evidence"));
+        let apart = "listen = '127.0.0.1:0'\ndata_dir = '/d'\nseal_key = '/k'\nevidence_dir = '/e'\n";
+        assert_eq!(read(apart).unwrap().evidence_dir, Path::new("/e"));
     }
 
     #[test]
@@ -94,6 +104,8 @@ mod tests {
         assert!(matches!(read(&format!("{whole}sealkey = 1\n")), Err(InvalidConfig::File(_))));
         assert!(matches!(read(&whole.replace("127.0.0.1:0", "here")), Err(InvalidConfig::Listen(_))));
         assert!(matches!(read(&whole.replace("'/k'", "''")), Err(InvalidConfig::EmptyPath("seal_key"))));
+        let nowhere = format!("{whole}evidence_dir = ''\n");
+        assert!(matches!(read(&nowhere), Err(InvalidConfig::EmptyPath("evidence_dir"))));
         assert!(matches!(read("listen = '127.0.0.1:0'\n"), Err(InvalidConfig::File(_))));
     }
 }

@@ -57,7 +57,11 @@ async fn join(cluster: &Cluster, request: v1::JoinRequest) -> Result<v1::JoinRes
             let chain = vec![cluster.ca().certificate_der().to_vec()];
             Ok(v1::JoinResponse { certificate, chain, labels })
         }
-        other @ (Reply::Done { .. } | Reply::Applied { .. } | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
+        other @ (Reply::Done { .. }
+        | Reply::Applied { .. }
+        | Reply::Anchored { .. }
+        | Reply::Approval(_)
+        | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
     }
 }
 

@@ -31,7 +31,7 @@ async fn main() -> anyhow::Result<()> {
     check_token_file(token_file, &config.data_dir)?;
     let data_dir = config.data_dir.clone();
     let mut running = ControlPlane::start(config).await?;
-    let kept = keep_token(&mut running, token_file, &data_dir).and_then(|()| publish_ca(&running, &data_dir));
+    let kept = keep_token(&mut running, token_file, &data_dir).and_then(|()| publish(&running, &data_dir));
     if let Err(error) = kept {
         running.stop().await;
         return Err(error);
@@ -75,8 +75,12 @@ fn keep_token(running: &mut Running, token_file: Option<&Path>, data_dir: &Path)
     Ok(())
 }
 
-/// Writes the cluster CA where administrators and joining nodes can copy it from.
-fn publish_ca(running: &Running, data_dir: &Path) -> anyhow::Result<()> {
-    let path = data_dir.join("ca.pem");
-    files::write_atomic(&path, running.ca_pem.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))
+/// Writes the cluster CA, and the key that evidence verifies with, where whoever needs them can copy them from.
+fn publish(running: &Running, data_dir: &Path) -> anyhow::Result<()> {
+    let key = format!("{}\n", running.evidence_key);
+    for (name, text) in [("ca.pem", &running.ca_pem), ("evidence.vkey", &key)] {
+        let path = data_dir.join(name);
+        files::write_atomic(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(())
 }

@@ -28,16 +28,37 @@ pub(crate) fn not_proposed(error: &ProposeError) -> Status {
 /// Answers a rejection.
 pub(crate) fn rejected(rejection: &Rejection) -> Status {
     let code = match rejection {
-        Rejection::NotBorn | Rejection::AlreadyBorn | Rejection::JoinTokenExists => Code::Internal,
+        Rejection::NotBorn
+        | Rejection::AlreadyBorn
+        | Rejection::JoinTokenExists
+        | Rejection::LogShorter { .. }
+        | Rejection::LogRootDiffers { .. }
+        | Rejection::ApprovalExists => Code::Internal,
         Rejection::BaseMoved { .. } => Code::Aborted,
         Rejection::Exists(_) | Rejection::NodeNameTaken(_) => Code::AlreadyExists,
-        Rejection::NotFound(_) => Code::NotFound,
-        Rejection::RevisionDiffers { .. } | Rejection::Dangling { .. } | Rejection::Referenced { .. } => {
-            Code::FailedPrecondition
-        }
-        Rejection::GivenTwice(_) | Rejection::JoinTokenLifetime | Rejection::KeyReused => Code::InvalidArgument,
-        Rejection::TooManyJoinTokens | Rejection::TooManyKeys => Code::ResourceExhausted,
-        Rejection::JoinTokenUnknown | Rejection::JoinTokenExpired | Rejection::JoinTokenRole => Code::PermissionDenied,
+        Rejection::NotFound(_) | Rejection::ApprovalUnknown | Rejection::PersonUnknown => Code::NotFound,
+        Rejection::RevisionDiffers { .. }
+        | Rejection::Dangling { .. }
+        | Rejection::Referenced { .. }
+        | Rejection::ApprovalOver(_)
+        | Rejection::ApprovalAttended
+        | Rejection::ApprovalUnclaimed => Code::FailedPrecondition,
+        Rejection::GivenTwice(_)
+        | Rejection::JoinTokenLifetime
+        | Rejection::KeyReused
+        | Rejection::Requirements
+        | Rejection::ReviewTooLarge => Code::InvalidArgument,
+        Rejection::TooManyJoinTokens
+        | Rejection::TooManyKeys
+        | Rejection::TooMuchEvidence
+        | Rejection::TooMuchUnstored
+        | Rejection::TooManyPending(_) => Code::ResourceExhausted,
+        Rejection::JoinTokenUnknown
+        | Rejection::JoinTokenExpired
+        | Rejection::JoinTokenRole
+        | Rejection::PersonSuspended
+        | Rejection::NotSignedIn
+        | Rejection::MayNotVote => Code::PermissionDenied,
     };
     Status::new(code, rejection.to_string())
 }
@@ -46,7 +67,11 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
 pub(crate) fn unexpected(reply: &Reply) -> Status {
     match reply {
         Reply::Rejected(rejection) => rejected(rejection),
-        Reply::Done { .. } | Reply::Applied { .. } | Reply::Joined { .. } => {
+        Reply::Done { .. }
+        | Reply::Applied { .. }
+        | Reply::Joined { .. }
+        | Reply::Anchored { .. }
+        | Reply::Approval(_) => {
             tracing::error!(?reply, "a reply that does not fit its change");
             Status::internal("the control plane contradicted itself; its log says more")
         }

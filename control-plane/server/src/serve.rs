@@ -1,8 +1,10 @@
 //! The TLS port: one listener, served in shifts, each with a new certificate, so that none expires in use.
 
 use crate::admin::Admin;
+use crate::approvals::{Approvals, Holds, MAX_HOLD_BYTES, MAX_VOTE_BYTES};
 use crate::authorise::GuardLayer;
 use crate::cluster::Cluster;
+use crate::evidence::{Audit, MAX_SHIPPED_BYTES, Sessions, Ship};
 use crate::fleet::Fleet;
 use crate::join::Join;
 use futures_util::stream::{Stream, unfold};
@@ -10,8 +12,13 @@ use hoop_node::clock::unix_now;
 use hoop_node::pki::{IssueError, SERVER_LIFETIME, pem};
 use hoop_rpc::{MAX_MESSAGE_BYTES, ServerError, server, server_tls};
 use hoop_wire::v1::admin_server::AdminServer;
+use hoop_wire::v1::approvals_server::ApprovalsServer;
+use hoop_wire::v1::audit_server::AuditServer;
+use hoop_wire::v1::evidence_server::EvidenceServer;
 use hoop_wire::v1::fleet_server::FleetServer;
+use hoop_wire::v1::holds_server::HoldsServer;
 use hoop_wire::v1::join_server::JoinServer;
+use hoop_wire::v1::sessions_server::SessionsServer;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,8 +101,17 @@ fn services(cluster: &Arc<Cluster>, server_names: &[String]) -> Result<Services,
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let join = JoinServer::new(Join::new(Arc::clone(cluster))).max_decoding_message_size(MAX_JOIN_BYTES);
+    let evidence = EvidenceServer::new(Ship::new(Arc::clone(cluster))).max_decoding_message_size(MAX_SHIPPED_BYTES);
+    let sessions = SessionsServer::new(Sessions::new(Arc::clone(cluster)));
+    let audit = AuditServer::new(Audit::new(Arc::clone(cluster)));
+    let holds = HoldsServer::new(Holds::new(Arc::clone(cluster))).max_decoding_message_size(MAX_HOLD_BYTES);
+    let approvals = ApprovalsServer::new(Approvals::new(Arc::clone(cluster)))
+        .max_decoding_message_size(MAX_VOTE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let mut guarded = server(tls)?.layer(GuardLayer::new(Arc::clone(cluster)));
-    Ok(guarded.add_service(admin).add_service(fleet).add_service(join))
+    let services = guarded.add_service(admin).add_service(fleet).add_service(join);
+    let services = services.add_service(evidence).add_service(sessions).add_service(audit);
+    Ok(services.add_service(holds).add_service(approvals))
 }
 
 /// Accepts for ever. A failure is the host's (no file descriptors) or the peer's, and passes.

@@ -1,10 +1,13 @@
 //! Starting and stopping a control-plane node.
 
+use crate::approvals::{Reviews, fence};
 use crate::birth::{self, BirthError};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Parts};
 use crate::config::Config;
+use crate::evidence::{self, Evidence, EvidenceError, Places};
 use crate::fleet::{Registry, pulse};
 use crate::fresh::freshness;
+use crate::people::keep_keys;
 use crate::serve::{self, CannotServe};
 use hoop_node::seal::{SealKey, SealKeyError};
 use hoop_raft::{Replica, ReplicaConfig};
@@ -33,13 +36,14 @@ pub struct Running {
     pub address: SocketAddr,
     /// The cluster CA's certificate, PEM, for whoever connects.
     pub ca_pem: String,
+    /// The public key of the cluster's evidence log, as verifiers take it: `NAME+HASH+BASE64`.
+    pub evidence_key: String,
     /// The administrator's token; only after the first start, which created the cluster. It is nowhere else.
     pub bootstrap_token: Option<String>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
     background: JoinSet<()>,
     replica: Replica,
-    #[cfg(test)]
     pub(crate) cluster: Arc<Cluster>,
 }
 
@@ -70,6 +74,9 @@ pub enum StartError {
     /// There is no cluster to serve.
     #[error("no cluster to serve")]
     Birth(#[source] BirthError),
+    /// The evidence store cannot be used, or lacks what it must have.
+    #[error("the evidence store cannot be used")]
+    Evidence(#[source] EvidenceError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -91,15 +98,16 @@ impl ControlPlane {
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         hoop_node::crypto::install();
-        let Config { listen, data_dir, seal_key, server_names, log: _ } = config;
+        let Config { listen, data_dir, seal_key, evidence_dir, server_names, log: _ } = config;
         let data_dir = make_data_dir(&data_dir)?;
         let seal_key = load_seal_key(&seal_key, &data_dir)?;
         let cannot_listen = |source| StartError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
+        let places = Places { evidence_dir, data_dir: data_dir.clone() };
         let replica = Replica::start(ReplicaConfig { node_id: NODE_ID, data_dir, address: None }).await;
         let replica = replica.map_err(StartError::Replica)?;
-        match open(&replica, &seal_key, listener, server_names).await {
+        match open(&replica, seal_key, places, (listener, server_names)).await {
             Ok(opened) => {
                 tracing::info!(%address, "control plane serves");
                 Ok(opened.running(address, replica))
@@ -123,20 +131,33 @@ struct Opened {
 
 async fn open(
     replica: &Replica,
-    seal_key: &SealKey,
-    listener: TcpListener,
-    server_names: Vec<String>,
+    seal_key: SealKey,
+    places: Places,
+    (listener, server_names): (TcpListener, Vec<String>),
 ) -> Result<Opened, StartError> {
-    let birth::Opened { ca, admin_token } =
-        birth::open_or_create(replica, seal_key).await.map_err(StartError::Birth)?;
+    let birth::Opened { ca, log, digest_key, admin_token } =
+        birth::open_or_create(replica, &seal_key).await.map_err(StartError::Birth)?;
+    let evidence = Evidence::open(places, log, replica.state()).await.map_err(StartError::Evidence)?;
     let (stop, stopping) = watch::channel(false);
     let fleet = Arc::new(Registry::empty());
     let (freshness, confirmer) = freshness(replica.clone(), Arc::clone(&fleet));
-    let cluster = Arc::new(Cluster::new(replica.clone(), freshness, fleet, ca, stopping));
+    let cluster = Arc::new(Cluster::new(Parts {
+        replica: replica.clone(),
+        freshness,
+        fleet,
+        ca,
+        evidence,
+        digest_key,
+        reviews: Reviews::new(seal_key),
+        stopping,
+    }));
     let serving = serve::serve(Arc::clone(&cluster), listener, server_names).map_err(StartError::Serve)?;
     let mut background = JoinSet::new();
     background.spawn(confirmer.run());
     background.spawn(pulse(Arc::clone(&cluster)));
+    background.spawn(evidence::keep(Arc::clone(&cluster)));
+    background.spawn(keep_keys(Arc::clone(&cluster)));
+    background.spawn(fence(Arc::clone(&cluster)));
     let bootstrap_token = admin_token.map(|token| token.reveal().clone());
     Ok(Opened { cluster, bootstrap_token, stop, serving: tokio::spawn(serving), background })
 }
@@ -147,28 +168,32 @@ impl Opened {
         Running {
             address,
             ca_pem: cluster.ca_pem().to_owned(),
+            evidence_key: cluster.evidence().verifier_key().to_owned(),
             bootstrap_token,
             stop,
             serving,
             background,
             replica,
-            #[cfg(test)]
             cluster,
         }
     }
 }
 
 impl Running {
-    /// Ends every stream with a reason, lets open calls finish for five seconds, and closes the log. The data directory
-    /// can be opened again when this returns.
+    /// Ends every stream with a reason, lets open calls finish for five seconds, keeps what is left of the evidence, and
+    /// closes the log. The data directory can be opened again when this returns.
     pub async fn stop(self) {
-        let Self { stop, mut serving, mut background, replica, .. } = self;
+        let Self { stop, mut serving, mut background, replica, cluster, .. } = self;
         stop.send_replace(true);
         if tokio::time::timeout(DRAIN, &mut serving).await.is_err() {
             tracing::warn!("open calls were cut off");
             serving.abort();
         }
         background.shutdown().await;
+        if tokio::time::timeout(DRAIN, evidence::keep_last(&cluster)).await.is_err() {
+            tracing::warn!("the evidence of the last moment is left to the next start");
+        }
+        evidence::close(&cluster).await;
         replica.shutdown().await;
         tracing::info!("control plane stopped");
     }

@@ -47,7 +47,11 @@ async fn propose(
             Ok(Some(response(&objects, revision)))
         }
         Reply::Rejected(Rejection::BaseMoved { .. }) => Ok(None),
-        other @ (Reply::Done { .. } | Reply::Joined { .. } | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
+        other @ (Reply::Done { .. }
+        | Reply::Joined { .. }
+        | Reply::Anchored { .. }
+        | Reply::Approval(_)
+        | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
     }
 }
 
@@ -103,7 +107,14 @@ fn trial(state: &State, change: ApplyObjects) -> Result<v1::ApplyResponse, Statu
     let proposal = Proposal { time: unix_now(), key: None, caller: ADMINISTRATOR.into(), change };
     match copy.apply(index, proposal) {
         (Reply::Applied { objects, .. }, _) => Ok(response(&objects, state.revision())),
-        (other @ (Reply::Done { .. } | Reply::Joined { .. } | Reply::Rejected(_)), _) => Err(reply::unexpected(&other)),
+        (
+            other @ (Reply::Done { .. }
+            | Reply::Joined { .. }
+            | Reply::Anchored { .. }
+            | Reply::Approval(_)
+            | Reply::Rejected(_)),
+            _,
+        ) => Err(reply::unexpected(&other)),
     }
 }
 

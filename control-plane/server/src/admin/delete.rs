@@ -30,7 +30,11 @@ pub(super) async fn delete(cluster: &Cluster, request: v1::DeleteRequest) -> Res
                 return Ok(v1::DeleteResponse { revision: Some(revision.into()) });
             }
             Reply::Rejected(Rejection::BaseMoved { .. }) => {}
-            other @ (Reply::Applied { .. } | Reply::Joined { .. } | Reply::Rejected(_)) => {
+            other @ (Reply::Applied { .. }
+            | Reply::Joined { .. }
+            | Reply::Anchored { .. }
+            | Reply::Approval(_)
+            | Reply::Rejected(_)) => {
                 return Err(reply::unexpected(&other));
             }
         }

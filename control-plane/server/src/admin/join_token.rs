@@ -40,7 +40,11 @@ pub(super) async fn create(
             let token = minted.text.reveal().clone();
             Ok(v1::CreateJoinTokenResponse { token, expires_ms: expires.0, ca: cluster.ca_pem().to_owned() })
         }
-        other @ (Reply::Applied { .. } | Reply::Joined { .. } | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
+        other @ (Reply::Applied { .. }
+        | Reply::Joined { .. }
+        | Reply::Anchored { .. }
+        | Reply::Approval(_)
+        | Reply::Rejected(_)) => Err(reply::unexpected(&other)),
     }
 }
 

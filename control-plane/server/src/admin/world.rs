@@ -44,6 +44,7 @@ impl World {
     pub(super) fn problems(&self) -> Vec<String> {
         let mut issuers = Vec::new();
         let mut identities = Vec::new();
+        let mut people = Vec::new();
         let mut problems = Vec::new();
         for ((kind, name), object) in &self.objects {
             let anchors = match &object.spec {
@@ -56,6 +57,10 @@ impl World {
                     None
                 }
                 Spec::Connection(connection) => connection.upstream_ca.as_ref().map(|ca| ("upstreamCa", ca)),
+                Spec::Person(person) => {
+                    people.push((name, person));
+                    None
+                }
                 Spec::Policy(_) => None,
             };
             // One that no node can use would fence every node that is sent it.
@@ -63,10 +68,12 @@ impl World {
                 problems.push(format!("{kind} `{name}`: `{field}`: {error}"));
             }
         }
-        let findings = hoop_identity::lint::trust_rules(issuers, identities);
+        let findings = hoop_identity::lint::trust_rules_with_people(issuers, identities, people);
         problems.extend(findings.iter().map(ToString::to_string));
         let objects: Vec<_> = self.objects.values().cloned().collect();
-        if let Err(errors) = hoop_policy::validate(&objects) {
+        // A hold that nobody could release is a refusal in disguise.
+        let named = hoop_policy::World::of(&objects).demanding_teams();
+        if let Err(errors) = hoop_policy::validate_in(&objects, &named) {
             problems.extend(errors.iter().map(ToString::to_string));
         }
         let bytes: usize = objects.iter().map(|object| v1::Object::from(&**object).encoded_len()).sum();
@@ -84,7 +91,7 @@ pub(super) fn references(name: &ResourceName, spec: &Spec) -> Result<BTreeSet<Re
         Spec::Policy(policy) => hoop_policy::references(name, &policy.cedar)
             .map(|named| named.iter().filter_map(object_named).collect())
             .map_err(|errors| errors.iter().map(ToString::to_string).collect()),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) => Ok(BTreeSet::new()),
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Person(_) => Ok(BTreeSet::new()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Caller, Denied, Shown, authorise};
 use crate::cluster::Cluster;
+use crate::people::Recognised;
 use futures_util::future::{Either, Ready, ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -69,7 +70,7 @@ fn admit(request: &http::Request<Body>, cluster: &Cluster) -> Result<Caller, Den
     let certificate = hoop_rpc::authority::peer_certificate(&connection);
     let shown =
         Shown { path: request.uri().path(), certificate: certificate.as_deref(), bearer: bearer(request.headers()) };
-    authorise(&shown, &cluster.state())
+    authorise(&shown, &cluster.state(), cluster.people())
 }
 
 /// Reads `authorization: Bearer TOKEN` (RFC 6750 §2.1). Two of them are none: which one counts is nobody's guess.
@@ -87,7 +88,8 @@ fn bearer(headers: &http::HeaderMap) -> Result<&str, Denied> {
 
 fn status(denied: Denied) -> Status {
     let code = match denied {
-        Denied::NoToken | Denied::WrongToken | Denied::NoCertificate => Code::Unauthenticated,
+        Denied::Unrecognised(unrecognised) => return unrecognised.status(),
+        Denied::NoToken | Denied::NoPersonToken | Denied::WrongToken | Denied::NoCertificate => Code::Unauthenticated,
         Denied::UnknownMethod | Denied::UnreadableCertificate | Denied::WrongRole | Denied::UnknownNode => {
             Code::PermissionDenied
         }
@@ -105,4 +107,26 @@ pub(crate) fn attached_node<T>(request: &tonic::Request<T>) -> Result<hoop_model
 pub(crate) fn require_administrator<T>(request: &tonic::Request<T>) -> Result<(), Status> {
     let caller = request.extensions().get::<Caller>();
     if caller.is_some_and(Caller::is_administrator) { Ok(()) } else { Err(status(Denied::NoToken)) }
+}
+
+/// Who asks about approvals.
+pub(crate) enum Asking {
+    /// The administrator.
+    Administrator,
+    /// A person, as the guard recognised them.
+    Person(Recognised),
+}
+
+/// Returns who asks, where both may.
+pub(crate) fn asking<T>(request: &tonic::Request<T>) -> Result<Asking, Status> {
+    if require_administrator(request).is_ok() {
+        return Ok(Asking::Administrator);
+    }
+    asking_person(request).map(Asking::Person)
+}
+
+/// Returns the person who asks, where nobody else may.
+pub(crate) fn asking_person<T>(request: &tonic::Request<T>) -> Result<Recognised, Status> {
+    let person = request.extensions().get::<Caller>().and_then(Caller::person);
+    person.cloned().ok_or_else(|| status(Denied::NoPersonToken))
 }

@@ -2,8 +2,9 @@
 
 mod guard;
 
-pub(crate) use guard::{GuardLayer, attached_node, require_administrator};
+pub(crate) use guard::{Asking, GuardLayer, asking, asking_person, attached_node, require_administrator};
 
+use crate::people::{People, Recognised, Unrecognised};
 use crate::token;
 use hoop_model::ResourceName;
 use hoop_node::pki::{PeerIdentity, Role};
@@ -16,6 +17,10 @@ pub(crate) enum Requires {
     AdminToken,
     /// A certificate of a data-plane node that joined and is in the state.
     NodeCertificate,
+    /// A token that stands for a Person who is not suspended.
+    Person,
+    /// Either a Person's token or the administrator's.
+    PersonOrAdmin,
     /// Nothing yet: the request itself carries a one-time token.
     JoinToken,
 }
@@ -33,15 +38,32 @@ pub(crate) const METHODS: &[(&str, Requires)] = &[
     ("/hoop.v1.Join/Join", Requires::JoinToken),
     ("/hoop.v1.Fleet/Attach", Requires::NodeCertificate),
     ("/hoop.v1.Fleet/RenewCertificate", Requires::NodeCertificate),
+    ("/hoop.v1.Evidence/Ship", Requires::NodeCertificate),
+    ("/hoop.v1.Sessions/List", Requires::AdminToken),
+    ("/hoop.v1.Sessions/Show", Requires::AdminToken),
+    ("/hoop.v1.Sessions/Tail", Requires::AdminToken),
+    ("/hoop.v1.Audit/Checkpoint", Requires::AdminToken),
+    ("/hoop.v1.Audit/Export", Requires::AdminToken),
+    ("/hoop.v1.Holds/Open", Requires::NodeCertificate),
+    ("/hoop.v1.Holds/Leave", Requires::NodeCertificate),
+    ("/hoop.v1.Holds/Rejudged", Requires::NodeCertificate),
+    ("/hoop.v1.Holds/Claim", Requires::NodeCertificate),
+    ("/hoop.v1.Holds/Finish", Requires::NodeCertificate),
+    ("/hoop.v1.Approvals/List", Requires::PersonOrAdmin),
+    ("/hoop.v1.Approvals/Show", Requires::PersonOrAdmin),
+    ("/hoop.v1.Approvals/Vote", Requires::Person),
+    ("/hoop.v1.Approvals/Resolve", Requires::PersonOrAdmin),
+    ("/hoop.v1.Approvals/Watch", Requires::PersonOrAdmin),
 ];
 
 /// Who calls, as far as the method asks. Travels with the request; made by [`authorise`] only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Caller(Who);
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Who {
     Administrator,
+    Person(Recognised),
     Node(ResourceName),
     Unknown,
 }
@@ -58,6 +80,12 @@ pub(crate) enum Denied {
     /// The token is not the cluster's.
     #[error("the token is not this cluster's administrator's")]
     WrongToken,
+    /// The call has no bearer token, where a person's is asked for.
+    #[error("a person's token is needed")]
+    NoPersonToken,
+    /// The token stands for nobody who may act.
+    #[error(transparent)]
+    Unrecognised(#[from] Unrecognised),
     /// The connection has no client certificate.
     #[error("a node certificate is needed")]
     NoCertificate,
@@ -83,14 +111,24 @@ pub(crate) struct Shown<'a> {
 }
 
 /// Decides whether a call may reach its method.
-pub(crate) fn authorise(shown: &Shown<'_>, state: &State) -> Result<Caller, Denied> {
+pub(crate) fn authorise(shown: &Shown<'_>, state: &State, people: &People) -> Result<Caller, Denied> {
     let row = METHODS.iter().find(|(path, _)| *path == shown.path);
     let (_, requires) = row.ok_or(Denied::UnknownMethod)?;
     match requires {
         Requires::AdminToken => administrator(shown.bearer?, state),
         Requires::NodeCertificate => node(shown.certificate, state),
+        Requires::Person => person(shown.bearer, state, people),
+        Requires::PersonOrAdmin => match shown.bearer {
+            Ok(bearer) if administrator(bearer, state).is_ok() => Ok(Caller(Who::Administrator)),
+            bearer => person(bearer, state, people),
+        },
         Requires::JoinToken => Ok(Caller(Who::Unknown)),
     }
+}
+
+fn person(bearer: Result<&str, Denied>, state: &State, people: &People) -> Result<Caller, Denied> {
+    let bearer = bearer.map_err(|_| Denied::NoPersonToken)?;
+    Ok(Caller(Who::Person(people.read(bearer, state)?)))
 }
 
 fn administrator(bearer: &str, state: &State) -> Result<Caller, Denied> {
@@ -120,7 +158,15 @@ impl Caller {
     pub(crate) const fn node(&self) -> Option<&ResourceName> {
         match &self.0 {
             Who::Node(name) => Some(name),
-            Who::Administrator | Who::Unknown => None,
+            Who::Administrator | Who::Person(_) | Who::Unknown => None,
+        }
+    }
+
+    /// Returns the person, if one calls.
+    pub(crate) const fn person(&self) -> Option<&Recognised> {
+        match &self.0 {
+            Who::Person(recognised) => Some(recognised),
+            Who::Administrator | Who::Node(_) | Who::Unknown => None,
         }
     }
 
@@ -128,7 +174,7 @@ impl Caller {
     pub(crate) const fn is_administrator(&self) -> bool {
         match &self.0 {
             Who::Administrator => true,
-            Who::Node(_) | Who::Unknown => false,
+            Who::Person(_) | Who::Node(_) | Who::Unknown => false,
         }
     }
 }

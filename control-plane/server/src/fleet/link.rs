@@ -3,14 +3,21 @@
 //! ```text
 //!   Hello ─▶ seat ─▶ ┌ a revision changed ─▶ snapshot due ┐
 //!                    │ Renew ─▶ read index ─▶ lease due   ├─▶ sent when the node reads; a later one replaces an unsent one
-//!                    └ Applied, CannotApply ─▶ seat       ┘
+//!                    │ a question ─▶ job due              │
+//!                    │ an approval moved ─▶ news due      ┘
+//!                    ├ Applied, CannotApply ─▶ seat
+//!                    ├ JobResult ─▶ whoever asked
+//!                    └ Hello, Renew: key, heads, losses ─▶ evidence
 //! ```
 
-use super::registry::Seat;
+use super::job::{Desk, Questions};
+use super::registry::{Heard, Seat};
+use super::testimony;
+use crate::approvals::Kept;
 use crate::cluster::Cluster;
 use crate::reply;
 use hoop_model::spec::Labels;
-use hoop_model::{Incarnation, Object, ResourceName, Revision, Spec};
+use hoop_model::{Holder, Incarnation, Object, ResourceName, Revision, Spec};
 use hoop_state::State;
 use hoop_wire::v1::{self, from_node, to_node};
 use std::future::Future;
@@ -24,6 +31,9 @@ use tonic::{Status, Streaming};
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Longest version or reason of a node that is kept, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
+
+/// Resolves when a newer stream takes the seat.
+type Taken = tokio::sync::oneshot::Receiver<()>;
 
 /// Why a stream ended.
 pub(super) enum Ended {
@@ -54,6 +64,10 @@ struct Attached {
     labels: Labels,
     incarnation: Incarnation,
     seat: Seat,
+    desk: Desk,
+    kept: Arc<Kept>,
+    /// Whether an approval may have moved since the node was told of the last one.
+    has_news: bool,
     sent: Option<Revision>,
     lease: Option<v1::Lease>,
     renewal: Option<Renewal>,
@@ -115,22 +129,30 @@ impl Link {
 
     async fn converse(&mut self, hello: v1::Hello) -> Result<(), Ended> {
         let mut changes = self.cluster.replica().changes();
+        let mut moves = self.cluster.replica().approvals();
         // The first snapshot must not be older than what the node has from another control-plane node.
         let state = self.cluster.fresh().await?;
-        let (mut attached, mut taken) = self.seat(&state, hello)?;
+        let (mut attached, mut taken, mut questions) = self.seat(&state, hello)?;
+        let kept = Arc::clone(&attached.kept);
         loop {
             let owes = attached.owes();
             tokio::select! {
                 biased;
                 _ = &mut taken => return Err(Status::aborted("a newer stream of this node took over").into()),
                 permit = self.out.reserve(), if owes => match permit {
-                    Ok(permit) => permit.send(Ok(attached.next())),
+                    Ok(permit) => if let Some(message) = attached.next() { permit.send(Ok(message)) },
                     Err(_) => return Ok(()),
                 },
                 changed = changes.changed() => if changed.is_err() {
                     return Err(Status::unavailable("the control plane is stopping").into());
                 },
+                moved = moves.changed() => match moved {
+                    Ok(()) => attached.has_news = true,
+                    Err(_) => return Err(Status::unavailable("the control plane is stopping").into()),
+                },
+                () = kept.news() => attached.has_news = true,
                 fresh = read_index(&mut attached.renewal) => attached.renewed(fresh),
+                Some(asked) = questions.recv() => attached.desk.ask(asked),
                 message = self.inbound.message() => match message {
                     Ok(Some(message)) => attached.on(message)?,
                     Ok(None) | Err(_) => return Ok(()),
@@ -139,25 +161,32 @@ impl Link {
         }
     }
 
-    fn seat(&self, state: &State, hello: v1::Hello) -> Result<(Attached, tokio::sync::oneshot::Receiver<()>), Status> {
+    fn seat(&self, state: &State, hello: v1::Hello) -> Result<(Attached, Taken, Questions), Status> {
         let known =
             state.node(&self.node).ok_or_else(|| Status::permission_denied("the node is not in the cluster"))?;
         let incarnation = incarnation(&hello.incarnation)?;
         let applied = hello.applied.map(Revision::from).unwrap_or_default();
         let version = reply::shortened(&hello.version, MAX_TEXT_BYTES);
+        let said = testimony::of_hello(&self.node, incarnation, hello, state.evidence())?;
         tracing::info!(node = %self.node, %incarnation, %applied, ?version, "node attached");
-        let (seat, taken) = self.cluster.fleet().seat(&self.node, applied);
+        self.cluster.evidence().anchors().announce(said.key, said.lost);
+        let (seat, Heard { taken, questions, kept }) = self.cluster.fleet().seat(&self.node, incarnation, applied);
+        // What the stream before was told may not have been heard.
+        kept.tell_again();
         let attached = Attached {
             cluster: Arc::clone(&self.cluster),
             node: self.node.clone(),
             labels: known.labels.clone(),
             incarnation,
             seat,
+            desk: Desk::default(),
+            kept,
+            has_news: true,
             sent: None,
             lease: None,
             renewal: None,
         };
-        Ok((attached, taken))
+        Ok((attached, taken, questions))
     }
 }
 
@@ -172,20 +201,39 @@ async fn read_index(renewal: &mut Option<Renewal>) -> Result<Arc<State>, Status>
 impl Attached {
     /// Returns whether there is something to send.
     fn owes(&self) -> bool {
-        self.lease.is_some() || self.sent != Some(self.cluster.state().revision())
+        self.lease.is_some() || self.has_news || self.lacks_revision() || self.desk.has_unsent()
     }
 
-    /// Makes the next message. A lease first: its time is running.
-    fn next(&mut self) -> v1::ToNode {
-        let message = match self.lease.take() {
-            Some(lease) => to_node::Message::Lease(lease),
-            None => {
+    fn lacks_revision(&self) -> bool {
+        self.sent != Some(self.cluster.state().revision())
+    }
+
+    /// Makes the next message, unless what was owed is not wanted any more. A lease first: its time is running.
+    fn next(&mut self) -> Option<v1::ToNode> {
+        if let Some(lease) = self.lease.take() {
+            return Some(v1::ToNode { message: Some(to_node::Message::Lease(lease)) });
+        }
+        let message = match self.news() {
+            Some(changed) => to_node::Message::Hold(changed),
+            None if self.lacks_revision() => {
                 let state = self.cluster.state();
                 self.sent = Some(state.revision());
-                to_node::Message::Snapshot(snapshot(&state, &self.labels))
+                to_node::Message::Snapshot(snapshot(&self.cluster, &state, &self.labels))
             }
+            None => to_node::Message::Job(self.desk.next()?),
         };
-        v1::ToNode { message: Some(message) }
+        Some(v1::ToNode { message: Some(message) })
+    }
+
+    /// Returns the next approval that the node is to be told of.
+    fn news(&mut self) -> Option<v1::HoldChanged> {
+        if !self.has_news {
+            return None;
+        }
+        let holder = Holder { node: self.node.clone(), incarnation: self.incarnation };
+        let next = self.kept.next(&self.cluster.state(), &holder);
+        self.has_news = next.is_some();
+        next
     }
 
     fn on(&mut self, message: v1::FromNode) -> Result<(), Status> {
@@ -196,8 +244,9 @@ impl Attached {
             from_node::Message::CannotApply(cannot) => self.cannot_apply(cannot)?,
             from_node::Message::Renew(renew) => self.renew(renew)?,
             from_node::Message::JobResult(result) => {
-                let job = hex::encode(result.id.get(..16).unwrap_or(&result.id));
-                tracing::warn!(node = %self.node, job, "dropped the result of a job that nobody asked for");
+                if let Err(job) = self.desk.answer(result) {
+                    tracing::warn!(node = %self.node, job, "dropped the result of a job that nobody asked for");
+                }
             }
         }
         Ok(())
@@ -216,12 +265,16 @@ impl Attached {
     }
 
     /// Begins a renewal. A later one replaces it: the node counts from the time it sent the later one.
-    fn renew(&mut self, renew: v1::Renew) -> Result<(), Status> {
+    fn renew(&mut self, mut renew: v1::Renew) -> Result<(), Status> {
         if incarnation(&renew.incarnation)? != self.incarnation {
             return Err(Status::invalid_argument("`incarnation` is not the one that said `hello`"));
         }
         let applied = revision(renew.applied)?;
+        self.seat.heard();
         self.seat.applied(applied);
+        let said = std::mem::take(&mut renew.heads);
+        let heads = testimony::heads(&self.node, self.incarnation, said, self.cluster.state().evidence())?;
+        self.cluster.evidence().anchors().heads(heads);
         let cluster = Arc::clone(&self.cluster);
         // INVARIANT: the read index begins after the request was received: it is asked for here.
         let fresh = Box::pin(async move { cluster.fresh().await });
@@ -247,12 +300,13 @@ impl Attached {
 }
 
 /// Everything a node with these labels may know.
-fn snapshot(state: &State, labels: &Labels) -> v1::Snapshot {
+fn snapshot(cluster: &Cluster, state: &State, labels: &Labels) -> v1::Snapshot {
     let objects = state.objects().filter(|object| may_know(object, labels)).map(|object| v1::Object::from(&**object));
     v1::Snapshot {
         revision: Some(state.revision().into()),
         cluster_version: state.cluster_version(),
         objects: objects.collect(),
+        digest_key: cluster.digest_key().reveal().to_vec(),
     }
 }
 
@@ -260,6 +314,8 @@ fn may_know(object: &Object, labels: &Labels) -> bool {
     match &object.spec {
         Spec::Connection(connection) => connection.is_placed_on(labels),
         Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) => true,
+        // Nobody but the control plane asks who people are.
+        Spec::Person(_) => false,
     }
 }
 

@@ -3,20 +3,26 @@
 //! ```text
 //!   attach    one stream of one node: Hello, then snapshots and leases   (the newest stream speaks for the node)
 //!   registry  who is attached, what each node acknowledged
+//!   job       a question to one node, and its answer
+//!   testimony what a node says of its own evidence
 //!   lease     how old the oldest change is that a node has not
 //!   pulse     log time goes on while nodes are attached
 //! ```
 
 mod attach;
+mod job;
 mod lease;
 mod link;
 mod pulse;
 mod registry;
+mod testimony;
 
 pub(crate) use attach::Fleet;
 pub(crate) use lease::History;
 pub(crate) use pulse::pulse;
 pub(crate) use registry::{Nodes, Registry, Tracked};
 
+#[cfg(test)]
+pub(crate) use job::NoAnswer;
 #[cfg(test)]
 pub(crate) use lease::LEASE_MS;

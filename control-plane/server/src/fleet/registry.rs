@@ -1,13 +1,27 @@
 //! Who is attached, and what each node acknowledged.
 
-use hoop_model::{ResourceName, Revision, UnixMillis};
+use super::job::{self, Asked, MAX_QUEUED, NoAnswer, Questions};
+use super::lease::LEASE_MS;
+use crate::approvals::Kept;
+use hoop_model::{Holder, Incarnation, ResourceName, Revision, UnixMillis};
+use hoop_wire::v1::job_result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tokio::sync::{oneshot, watch};
+use std::time::Duration;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// How long after the last sign of life a process is taken to be gone: twice the longest lease, so that whatever it was
+/// allowed to do it has done.
+const GONE_AFTER: Duration = Duration::from_millis(2 * LEASE_MS);
 
 /// What is known of the nodes that have been attached since the start.
 pub(crate) struct Registry {
     nodes: watch::Sender<Nodes>,
+    /// Told when a process says Hello.
+    arrivals: Notify,
+    started: Instant,
 }
 
 /// The nodes by name.
@@ -20,8 +34,10 @@ pub(crate) struct Nodes {
 /// What is known of one node.
 #[derive(Default)]
 pub(crate) struct Tracked {
-    /// The one stream that speaks for the node. Dropping the sender ends it.
-    stream: Option<(StreamId, oneshot::Sender<()>)>,
+    /// The one stream that speaks for the node.
+    stream: Option<Speaking>,
+    /// The process that attached last.
+    process: Option<Process>,
     /// The newest revision it acknowledged.
     pub(crate) applied: Revision,
     /// What it could not apply, and why.
@@ -32,8 +48,34 @@ pub(crate) struct Tracked {
     pub(crate) renewed: UnixMillis,
 }
 
+/// A process of a node, which may attach several times.
+struct Process {
+    incarnation: Incarnation,
+    /// When it was heard of for the last time.
+    heard: Instant,
+    kept: Arc<Kept>,
+}
+
+/// A stream that speaks for its node.
+struct Speaking {
+    id: StreamId,
+    /// Dropping it ends the stream.
+    _hold: oneshot::Sender<()>,
+    questions: mpsc::Sender<Asked>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct StreamId(u64);
+
+/// What a seated stream hears.
+pub(super) struct Heard {
+    /// Resolves when a newer stream takes the seat.
+    pub(super) taken: oneshot::Receiver<()>,
+    /// Questions for the node.
+    pub(super) questions: Questions,
+    /// The approvals that the process keeps commands for.
+    pub(super) kept: Arc<Kept>,
+}
 
 /// One stream's right to speak for its node; lost as soon as the node attaches anew. Dropping it detaches the node.
 pub(crate) struct Seat {
@@ -45,7 +87,38 @@ pub(crate) struct Seat {
 impl Registry {
     /// Knows nobody.
     pub(crate) fn empty() -> Self {
-        Self { nodes: watch::Sender::new(Nodes::default()) }
+        let nodes = watch::Sender::new(Nodes::default());
+        Self { nodes, arrivals: Notify::new(), started: Instant::now() }
+    }
+
+    /// Returns when the next process says Hello.
+    pub(crate) async fn arrival(&self) {
+        self.arrivals.notified().await;
+    }
+
+    /// Returns the process that a node's stream is of, if it has one.
+    pub(crate) fn process(&self, node: &ResourceName) -> Option<Incarnation> {
+        let nodes = self.nodes.borrow();
+        let node = nodes.node(node).filter(|node| node.is_connected())?;
+        node.process.as_ref().map(|process| process.incarnation)
+    }
+
+    /// Returns the approvals that a process keeps commands for, if it is its node's last.
+    pub(crate) fn kept(&self, holder: &Holder) -> Option<Arc<Kept>> {
+        let nodes = self.nodes.borrow();
+        let process = nodes.node(&holder.node)?.process.as_ref()?;
+        (process.incarnation == holder.incarnation).then(|| Arc::clone(&process.kept))
+    }
+
+    /// Returns whether a process sends nothing any more: its node has another one, or it has had no lease for long.
+    pub(crate) fn is_gone(&self, holder: &Holder, now: Instant) -> bool {
+        let nodes = self.nodes.borrow();
+        let heard = match nodes.node(&holder.node).and_then(|node| node.process.as_ref()) {
+            Some(process) if process.incarnation != holder.incarnation => return true,
+            Some(process) => process.heard,
+            None => self.started,
+        };
+        now.duration_since(heard) >= GONE_AFTER
     }
 
     /// Returns whether any node is attached.
@@ -58,19 +131,67 @@ impl Registry {
         self.nodes.subscribe()
     }
 
-    /// Seats the node's newest stream. The receiver resolves when a newer one takes the seat.
-    pub(crate) fn seat(self: &Arc<Self>, node: &ResourceName, applied: Revision) -> (Seat, oneshot::Receiver<()>) {
+    /// Returns the names of the nodes that are attached.
+    pub(crate) fn attached(&self) -> Vec<ResourceName> {
+        let nodes = self.nodes.borrow();
+        nodes.by_name.iter().filter(|(_, node)| node.is_connected()).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Asks a node and waits for its answer. `deadline_ms` is what the node is told, in log time; `within` is how long is
+    /// waited.
+    ///
+    /// # Errors
+    /// [`NoAnswer`], which says why there is none.
+    pub(crate) async fn ask(
+        &self,
+        node: &ResourceName,
+        (kind, payload): (&str, Vec<u8>),
+        deadline_ms: u64,
+        within: Duration,
+    ) -> Result<Vec<u8>, NoAnswer> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { job: job::job(kind, payload, deadline_ms), answer };
+        let questions = self.nodes.borrow().node(node).and_then(Tracked::questions).ok_or(NoAnswer::NotAttached)?;
+        questions.try_send(asked).map_err(|error| match error {
+            TrySendError::Full(_) => NoAnswer::Busy,
+            TrySendError::Closed(_) => NoAnswer::NotAttached,
+        })?;
+        let result = tokio::time::timeout(within, answered).await.map_err(|_| NoAnswer::Late)?;
+        let result = result.map_err(|_| NoAnswer::NotAttached)?;
+        match result.outcome() {
+            job_result::Outcome::Done => Ok(result.payload),
+            job_result::Outcome::TooLate => Err(NoAnswer::Late),
+            job_result::Outcome::Failed | job_result::Outcome::Unsupported | job_result::Outcome::Unspecified => {
+                Err(NoAnswer::Failed)
+            }
+        }
+    }
+
+    /// Seats the node's newest stream.
+    pub(super) fn seat(
+        self: &Arc<Self>,
+        node: &ResourceName,
+        incarnation: Incarnation,
+        applied: Revision,
+    ) -> (Seat, Heard) {
+        let mut kept = Arc::default();
         let (hold, taken) = oneshot::channel();
+        let (questions, asked) = mpsc::channel(MAX_QUEUED);
         let mut stream = StreamId(0);
         self.nodes.send_modify(|nodes| {
             nodes.streams += 1;
             stream = StreamId(nodes.streams);
             let tracked = nodes.by_name.entry(node.clone()).or_default();
-            tracked.stream = Some((stream, hold));
+            tracked.stream = Some(Speaking { id: stream, _hold: hold, questions });
             tracked.applied = applied;
             tracked.cannot_apply = None;
+            let known = tracked.process.take().filter(|process| process.incarnation == incarnation);
+            kept = known.map(|process| process.kept).unwrap_or_default();
+            tracked.process = Some(Process { incarnation, heard: Instant::now(), kept: Arc::clone(&kept) });
         });
-        (Seat { registry: Arc::clone(self), node: node.clone(), stream }, taken)
+        self.arrivals.notify_one();
+        let seat = Seat { registry: Arc::clone(self), node: node.clone(), stream };
+        (seat, Heard { taken, questions: asked, kept })
     }
 }
 
@@ -91,6 +212,10 @@ impl Tracked {
     pub(crate) const fn is_connected(&self) -> bool {
         self.stream.is_some()
     }
+
+    fn questions(&self) -> Option<mpsc::Sender<Asked>> {
+        self.stream.as_ref().map(|speaking| speaking.questions.clone())
+    }
 }
 
 impl Seat {
@@ -99,6 +224,15 @@ impl Seat {
         self.modify(|node| {
             node.applied = revision;
             node.cannot_apply.take_if(|(failed, _)| *failed <= revision);
+        });
+    }
+
+    /// Notes a sign of life.
+    pub(crate) fn heard(&self) {
+        self.modify(|node| {
+            if let Some(process) = &mut node.process {
+                process.heard = Instant::now();
+            }
         });
     }
 
@@ -122,7 +256,7 @@ impl Seat {
     }
 
     fn speaks_for(&self, node: &Tracked) -> bool {
-        node.stream.as_ref().is_some_and(|(stream, _)| *stream == self.stream)
+        node.stream.as_ref().is_some_and(|speaking| speaking.id == self.stream)
     }
 
     fn modify(&self, change: impl FnOnce(&mut Tracked)) {
@@ -143,6 +277,37 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
+    fn process(number: u128) -> Incarnation {
+        Incarnation::mint(number)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_is_gone_when_another_comes_or_it_has_been_silent_for_two_leases() {
+        let registry = Arc::new(Registry::empty());
+        let (node, other) = (ResourceName::parse("n1").unwrap(), ResourceName::parse("n2").unwrap());
+        let of = |node: &ResourceName, number| Holder { node: node.clone(), incarnation: process(number) };
+        let is_gone = |holder| registry.is_gone(&holder, Instant::now());
+        let (seat, heard) = registry.seat(&node, process(1), Revision::default());
+        assert!(!is_gone(of(&node, 1)) && is_gone(of(&node, 2)) && !is_gone(of(&other, 1)));
+        tokio::time::advance(GONE_AFTER - Duration::from_millis(1)).await;
+        seat.heard();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!is_gone(of(&node, 1)), "it renews");
+        assert!(is_gone(of(&other, 1)), "it has not come since the start");
+        drop((seat, heard));
+        assert_eq!(registry.process(&node), None);
+        assert!(!is_gone(of(&node, 1)), "it may come back");
+        let (seat, heard) = registry.seat(&node, process(1), Revision::default());
+        assert!(Arc::ptr_eq(&heard.kept, &registry.kept(&of(&node, 1)).unwrap()));
+        assert_eq!(registry.process(&node), Some(process(1)));
+        tokio::time::advance(GONE_AFTER).await;
+        assert!(is_gone(of(&node, 1)), "attached, but silent");
+        let (_newer, _) = registry.seat(&node, process(2), Revision::default());
+        assert!(registry.kept(&of(&node, 1)).is_none());
+        seat.heard();
+        assert!(is_gone(of(&node, 1)) && !is_gone(of(&node, 2)));
+    }
+
     #[test]
     fn the_newest_stream_of_a_node_wins() {
         let registry = Arc::new(Registry::empty());
@@ -150,9 +315,9 @@ mod tests {
         let at = |index| Revision { epoch: 1, index };
         let applied = || registry.nodes.borrow().node(&name).unwrap().applied;
 
-        let (old, mut old_taken) = registry.seat(&name, at(1));
+        let (old, Heard { taken: mut old_taken, .. }) = registry.seat(&name, process(1), at(1));
         assert!(old_taken.try_recv().is_err_and(|e| e == oneshot::error::TryRecvError::Empty));
-        let (new, mut new_taken) = registry.seat(&name, at(2));
+        let (new, Heard { taken: mut new_taken, .. }) = registry.seat(&name, process(1), at(2));
         assert_eq!(old_taken.try_recv(), Err(oneshot::error::TryRecvError::Closed));
 
         old.applied(at(9));
@@ -171,7 +336,7 @@ mod tests {
     fn a_node_stays_stuck_until_it_applies_what_it_could_not() {
         let registry = Arc::new(Registry::empty());
         let at = |index| Revision { epoch: 1, index };
-        let (seat, _taken) = registry.seat(&ResourceName::parse("n1").unwrap(), at(1));
+        let (seat, _heard) = registry.seat(&ResourceName::parse("n1").unwrap(), process(1), at(1));
         assert!(!seat.is_stuck());
         seat.cannot_apply(at(5), "no".into());
         seat.applied(at(4));

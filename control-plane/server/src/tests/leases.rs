@@ -1,6 +1,6 @@
 //! The fleet's link: snapshots, acknowledgements, leases.
 
-use super::{Attachment, INCARNATION, Plane, connection, names, world};
+use super::{Attachment, INCARNATION, Plane, connection, hello, names, world};
 use crate::fleet::LEASE_MS;
 use hoop_wire::v1::{self, from_node};
 use tonic::Code;
@@ -132,12 +132,10 @@ async fn a_node_that_breaks_the_protocol_is_told_so() {
     let plane = Plane::start().await;
     let node = plane.joined("n1", &[]).await;
     let renew = |incarnation: Vec<u8>, applied| {
-        from_node::Message::Renew(v1::Renew { sequence: 1, incarnation, applied, sent_boot_ms: 0 })
+        from_node::Message::Renew(v1::Renew { sequence: 1, incarnation, applied, ..Default::default() })
     };
     let zero = Some(v1::Revision::default());
-    let hello = |incarnation: Vec<u8>| {
-        from_node::Message::Hello(v1::Hello { incarnation, version: String::new(), applied: None })
-    };
+    let hello = |incarnation: Vec<u8>| from_node::Message::Hello(v1::Hello { incarnation, ..hello() });
     let mut link = plane.attach(&node).await;
     assert_eq!(end_after(&mut link, renew(INCARNATION.into(), zero)).await, Code::InvalidArgument, "no hello");
     let mut link = plane.attach(&node).await;

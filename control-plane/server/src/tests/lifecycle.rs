@@ -3,6 +3,7 @@
 use super::{Plane, config, world, write_seal_key};
 use crate::{BirthError, ControlPlane, StartError};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
 use tonic::Code;
 
 #[tokio::test]
@@ -43,16 +44,15 @@ async fn the_data_directory_is_for_its_owner_and_holds_no_key_in_the_clear() {
     assert_eq!(std::fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
     let key = plane.running.cluster.ca().key_der();
     let token = plane.token.clone();
-    let Plane { dir: _dir, running, .. } = plane;
+    let Plane { dir: plane_dir, running, .. } = plane;
     running.stop().await;
-    let mut files = 0;
-    for file in std::fs::read_dir(data).unwrap() {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+    let files = [files(&data), files(&plane_dir.path().join("evidence"))].concat();
+    for file in &files {
+        let bytes = std::fs::read(file).unwrap();
         let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(!holds(&key.reveal()[..64]) && !holds(token.as_bytes()));
-        files += 1;
+        assert!(!holds(&key.reveal()[..64]) && !holds(token.as_bytes()), "{}", file.display());
     }
-    assert!(files > 0);
+    assert!(files.len() > 3, "{files:?}");
 }
 
 #[tokio::test]
@@ -63,4 +63,10 @@ async fn a_stop_ends_streams_with_a_reason() {
     let Plane { dir: _dir, running, .. } = plane;
     let (ended, ()) = tokio::join!(link.hear(), running.stop());
     assert_eq!(ended.unwrap_err().code(), Code::Unavailable);
+}
+
+/// Every file beneath a directory.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

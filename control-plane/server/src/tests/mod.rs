@@ -1,7 +1,9 @@
 //! A whole control plane over real TLS on loopback, asked as its clients ask.
 
 mod administration;
+mod approvals;
 mod authority;
+mod evidence;
 mod joining;
 mod leases;
 mod lifecycle;
@@ -40,6 +42,7 @@ fn config(dir: &Path) -> Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         data_dir: dir.join("data"),
         seal_key: dir.join("seal.key"),
+        evidence_dir: dir.join("evidence"),
         server_names: vec![],
         log: telemetry::Config::default(),
     }
@@ -159,6 +162,8 @@ struct Node {
 }
 
 const INCARNATION: [u8; 16] = [7; 16];
+/// Public halves are any 32 bytes until something is verified with them.
+const EVIDENCE_KEY: [u8; 32] = [9; 32];
 
 /// One stream of a node.
 struct Attachment {
@@ -172,14 +177,22 @@ impl Attachment {
     }
 
     async fn hello(&mut self) {
-        let hello = v1::Hello { incarnation: INCARNATION.into(), version: "test".into(), applied: None };
-        self.say(from_node::Message::Hello(hello)).await;
+        self.say(from_node::Message::Hello(hello())).await;
     }
 
     async fn hear(&mut self) -> Result<to_node::Message, Status> {
         let heard = tokio::time::timeout(std::time::Duration::from_secs(20), self.down.message()).await;
         let message = heard.expect("an answer within 20 s")?;
         Ok(message.expect("the stream goes on").message.unwrap())
+    }
+
+    /// Returns why the stream ends, whatever else comes before.
+    async fn end(&mut self) -> Status {
+        loop {
+            if let Err(status) = self.hear().await {
+                return status;
+            }
+        }
     }
 
     async fn snapshot(&mut self) -> v1::Snapshot {
@@ -191,7 +204,7 @@ impl Attachment {
     /// Renews and returns what is granted, whatever else comes before.
     async fn renew(&mut self, sequence: u64, applied: Option<v1::Revision>) -> u64 {
         let incarnation = INCARNATION.into();
-        let renew = v1::Renew { sequence, incarnation, applied, sent_boot_ms: 1_000 + sequence };
+        let renew = v1::Renew { sequence, incarnation, applied, sent_boot_ms: 1_000 + sequence, heads: vec![] };
         self.say(from_node::Message::Renew(renew)).await;
         loop {
             if let to_node::Message::Lease(lease) = self.hear().await.unwrap() {
@@ -199,6 +212,16 @@ impl Attachment {
                 return lease.granted_ms;
             }
         }
+    }
+}
+
+fn hello() -> v1::Hello {
+    v1::Hello {
+        incarnation: INCARNATION.into(),
+        version: "test".into(),
+        applied: None,
+        evidence_key: EVIDENCE_KEY.into(),
+        leftovers: vec![],
     }
 }
 
