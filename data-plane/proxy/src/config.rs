@@ -7,6 +7,11 @@ use std::thread::available_parallelism;
 
 /// Most shards one process has.
 const MAX_SHARDS: usize = 256;
+/// Least that `spool_max_bytes` may say: below it, a node would refuse commands before a segment is cut.
+const LEAST_SPOOL_BYTES: u64 = 1 << 20;
+
+/// How many bytes of evidence a node keeps that is not shipped, unless its configuration says otherwise: 8 GiB.
+pub const DEFAULT_SPOOL_MAX_BYTES: u64 = 8 << 30;
 
 /// The configuration file, key by key.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -24,6 +29,8 @@ pub struct RawConfig {
     pub state_dir: PathBuf,
     /// Where the node writes evidence.
     pub spool_dir: PathBuf,
+    /// How many bytes of evidence may wait there to be shipped; above that, commands are refused.
+    pub spool_max_bytes: Option<u64>,
     /// How many threads serve callers; without it one per core.
     pub shards: Option<usize>,
     /// How the node gets into the fleet.
@@ -65,6 +72,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Where the node writes evidence.
     pub spool_dir: PathBuf,
+    /// How many bytes of evidence may wait there to be shipped, at least 1 MiB; above that, commands are refused.
+    pub spool_max_bytes: u64,
     /// How many threads serve callers, 1 to 256.
     pub shards: usize,
     /// How the node gets into the fleet.
@@ -133,6 +142,10 @@ impl RawConfig {
         if !(1..=MAX_SHARDS).contains(&shards) {
             return Err(wrong("shards", "must be 1 to 256"));
         }
+        let spool_max_bytes = self.spool_max_bytes.unwrap_or(DEFAULT_SPOOL_MAX_BYTES);
+        if spool_max_bytes < LEAST_SPOOL_BYTES {
+            return Err(wrong("spool_max_bytes", "must be at least 1048576"));
+        }
         let addresses = &self.join.control_plane;
         if addresses.is_empty() || !addresses.iter().all(|address| address.starts_with("https://")) {
             return Err(wrong("join.control_plane", "must list at least one `https://host:port`"));
@@ -144,6 +157,7 @@ impl RawConfig {
             transport,
             state_dir: self.state_dir,
             spool_dir: self.spool_dir,
+            spool_max_bytes,
             shards,
             join: Join { token_file: self.join.token_file, control_plane: self.join.control_plane, ca: self.join.ca },
         })
@@ -162,6 +176,7 @@ mod tests {
             plaintext: None,
             state_dir: "state".into(),
             spool_dir: "spool".into(),
+            spool_max_bytes: None,
             shards: None,
             join: RawJoin {
                 token_file: "token".into(),
@@ -194,6 +209,9 @@ mod tests {
         assert_eq!(wrong_key(raw("localhost:80")), Some("listen"));
         assert_eq!(wrong_key(RawConfig { node: "DP".into(), ..raw("127.0.0.1:0") }), Some("node"));
         assert_eq!(wrong_key(RawConfig { shards: Some(0), ..raw("127.0.0.1:0") }), Some("shards"));
+        let small = RawConfig { spool_max_bytes: Some((1 << 20) - 1), ..raw("127.0.0.1:0") };
+        assert_eq!(wrong_key(small), Some("spool_max_bytes"));
+        assert_eq!(raw("127.0.0.1:0").check().unwrap().spool_max_bytes, 8 << 30);
         for control_plane in [vec![], vec!["http://cp:1".to_owned()]] {
             let good = raw("127.0.0.1:0");
             let join = RawJoin { control_plane, ..good.join.clone() };

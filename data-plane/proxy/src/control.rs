@@ -4,17 +4,25 @@
 //!   join ──▶ membership ──▶ link (snapshots, leases) ──┐
 //!                                                      ├──▶ publisher ──▶ Shared (ArcSwap<World>, ArcSwap<Lease>)
 //!   jwks (discovery, refresh, wanted keys) ────────────┘
+//!
+//!   evidence ──▶ link (key, leftovers, heads)           evidence ──▶ ship, by a stream of its own
 //! ```
 
 pub(crate) mod fetch;
+pub(crate) mod heads;
+pub(crate) mod job;
 pub(crate) mod join;
 pub(crate) mod jwks;
 pub(crate) mod link;
 pub(crate) mod publish;
 
 use crate::config::Config;
+use crate::evidence::ledger::Ledger;
+use crate::evidence::medium::Directory;
+use crate::evidence::ship::Shipper;
 use crate::world::Shared;
-use hoop_model::{Incarnation, ResourceName};
+use hoop_model::ResourceName;
+use join::Membership;
 use link::{Link, LinkError};
 use publish::Publisher;
 use rustls::RootCertStore;
@@ -23,7 +31,7 @@ use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Shortest and longest wait before the next attempt to reach the control plane, in milliseconds.
 const RETRY_MS: (u64, u64) = (100, 2000);
@@ -31,10 +39,11 @@ const RETRY_MS: (u64, u64) = (100, 2000);
 /// What the control thread needs.
 pub(crate) struct Control {
     pub(crate) config: Config,
-    pub(crate) incarnation: Incarnation,
     pub(crate) shared: Arc<Shared>,
     pub(crate) roots: Arc<RootCertStore>,
     pub(crate) wanted: mpsc::Receiver<ResourceName>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) directory: Directory,
 }
 
 impl Control {
@@ -42,20 +51,30 @@ impl Control {
     pub(crate) async fn run(self) {
         let publisher = Rc::new(RefCell::new(Publisher::new(Arc::clone(&self.shared))));
         let keys = publish::keep_keys(Rc::clone(&publisher), self.wanted);
-        let link =
-            Link { incarnation: self.incarnation, shared: Arc::clone(&self.shared), publisher, roots: self.roots };
-        let attached = stay_attached(&self.config, &self.shared, link);
-        tokio::join!(keys, attached);
+        let (joined, membership) = watch::channel(None);
+        let addresses = self.config.join.control_plane.clone();
+        let shipper =
+            Shipper { ledger: Arc::clone(&self.ledger), directory: self.directory.clone(), addresses, membership };
+        let Self { config, shared, roots, ledger, directory, .. } = self;
+        let link = Link { shared, publisher, roots, ledger, directory };
+        let attached = stay_attached(&config, link, &joined);
+        tokio::join!(keys, attached, shipper.run());
     }
 }
 
 /// Joins once, then attaches to one address after the other, for ever.
-async fn stay_attached(config: &Config, shared: &Shared, mut link: Link) {
+async fn stay_attached(config: &Config, mut link: Link, joined: &watch::Sender<Option<Arc<Membership>>>) {
     let mut last = String::new();
     for address in config.join.control_plane.iter().cycle() {
         let attempt = async {
             let membership = join::membership(config, address).await.map_err(LinkError::Join)?;
-            shared.subject.get_or_init(|| membership.subject.clone());
+            link.shared.subject.get_or_init(|| membership.subject.clone());
+            let membership = Arc::new(membership);
+            joined.send_if_modified(|known| {
+                let is_another = known.as_ref().is_none_or(|known| known.certificate_pem != membership.certificate_pem);
+                *known = Some(Arc::clone(&membership));
+                is_another
+            });
             tokio::select! {
                 attached = link.attach(address, &membership) => attached.map(|never| match never {}),
                 () = join::renew_when_due(config, address, &membership) => Ok(()),
@@ -74,7 +93,7 @@ async fn stay_attached(config: &Config, shared: &Shared, mut link: Link) {
     }
 }
 
-fn retry_after() -> Duration {
+pub(crate) fn retry_after() -> Duration {
     let draw = u64::from(u32::from_be_bytes(hoop_node::random()));
     Duration::from_millis(RETRY_MS.0 + draw % (RETRY_MS.1 - RETRY_MS.0))
 }

@@ -8,24 +8,26 @@
 //!   N shard threads, each with its own listener, runtime, pool, caches and chain
 //!     front ──▶ walk ──▶ upstream            per request: one load of the world, one record before, one after
 //!      guard     token    pool, line
-//!      serve     session  send, answer ──▶ spool
-//!                  ▲
-//!                  │ ArcSwap<World>, ArcSwap<Lease>
-//!   1 control thread
-//!     join ──▶ link ──▶ publish ◀── jwks
+//!      serve     session  send, answer ──▶ evidence, and its syncer's thread
+//!                  ▲                          │ pieces of the chain
+//!                  │ ArcSwap<World>           ▼
+//!                  │ ArcSwap<Lease>         1 keeper's thread
+//!   1 control thread                          │ sealed segments
+//!     join ──▶ link ──▶ publish ◀── jwks      ▼
+//!        └────────────────────────────────▶ ship
 //! ```
 
 mod config;
 mod control;
+mod evidence;
 mod front;
 mod shard;
-mod spool;
 mod start;
 mod tls;
 mod upstream;
 mod walk;
 mod world;
 
-pub use config::{Config, InvalidConfig, Join, RawConfig, RawJoin, RawTls, Transport};
+pub use config::{Config, DEFAULT_SPOOL_MAX_BYTES, InvalidConfig, Join, RawConfig, RawJoin, RawTls, Transport};
 pub use start::{DataPlane, Running, StartError};
 pub use tls::TlsError;

@@ -4,14 +4,15 @@
 //! shared state of a shard is in cells whose guards are released while the stack unwinds, and what was being recorded is
 //! either whole in the chain or cut off by the next record.
 
+use crate::evidence::recorder::Recorder;
+use crate::evidence::spool::RecorderUnavailable;
 use crate::front::serve::serve;
-use crate::spool::{Directory, RecorderUnavailable, Spool};
 use crate::upstream::line::Line;
 use crate::upstream::pool::Pool;
 use crate::walk::session::{self, Sessions};
 use crate::walk::token::TokenCache;
 use crate::world::{Shared, World};
-use hoop_audit::{Entry, Receipt};
+use hoop_audit::{Durability, Entry, Receipt};
 use hoop_gate::{BootMillis, Now};
 use hoop_http::LoopToken;
 use hoop_model::{Code, Refusal, SessionId};
@@ -22,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Most connections of callers a shard has.
@@ -30,8 +32,6 @@ const MAX_CONNECTIONS: usize = 10_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests may go on once the node stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often evidence is synchronised to disk.
-const SYNCHRONISE_EVERY: Duration = Duration::from_secs(1);
 /// How often what is over is cut and cleared away: what a revocation adds to its way here.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait after an error of `accept`, which is mostly a lack of file descriptors.
@@ -45,7 +45,7 @@ pub(crate) struct Shard {
     pub(crate) verdicts: RefCell<VerdictCache>,
     pub(crate) pool: RefCell<Pool<Line>>,
     pub(crate) loop_token: LoopToken,
-    spool: RefCell<Spool<Directory>>,
+    recorder: Recorder,
     connections: Cell<usize>,
 }
 
@@ -59,7 +59,7 @@ impl Drop for Counted {
 }
 
 impl Shard {
-    pub(crate) fn new(shared: Arc<Shared>, spool: Spool<Directory>, loop_token: LoopToken) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, recorder: Recorder, loop_token: LoopToken) -> Self {
         Self {
             shared,
             tokens: RefCell::default(),
@@ -67,31 +67,52 @@ impl Shard {
             verdicts: RefCell::new(VerdictCache::new()),
             pool: RefCell::new(Pool::new()),
             loop_token,
-            spool: RefCell::new(spool),
+            recorder,
             connections: Cell::new(0),
         }
     }
 
-    /// Returns the world if this node may act in it.
+    /// Returns the world, to be kept while a request lasts, if this node may act in it.
     pub(crate) fn world(&self) -> Result<Arc<World>, Box<Refusal>> {
+        self.look(Arc::clone)
+    }
+
+    /// Looks at the world if this node may act in it. Unlike keeping it, that counts nothing that other shards count, too.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Arc<World>) -> T) -> Result<T, Box<Refusal>> {
         let refuse = |code, sentence| Box::new(Refusal::because(code, sentence));
-        let world = self.shared.world.load_full();
-        let world = world.ok_or_else(|| refuse(Code::NotReady, "this node has no policy yet"))?;
+        let world = self.shared.world.load();
+        let world = world.as_ref().ok_or_else(|| refuse(Code::NotReady, "this node has no policy yet"))?;
         if !self.shared.lease.load().is_live(now().boot) {
             return Err(refuse(Code::LeaseExpired, "this node's authority has run out; another node may have it"));
         }
-        Ok(world)
+        Ok(look(world))
     }
 
-    /// Writes one record.
+    /// Writes the record that something is about to happen.
     pub(crate) fn record(&self, entry: &Entry, session: SessionId) -> Result<Receipt, RecorderUnavailable> {
-        self.spool.borrow_mut().record(entry, session, hoop_node::clock::unix_now())
+        self.recorder.record(entry, session)
+    }
+
+    /// Waits until the record that was written just now is as durable as asked.
+    pub(crate) async fn durable(
+        &self,
+        receipt: Receipt,
+        durability: Durability,
+    ) -> Result<Receipt, RecorderUnavailable> {
+        self.recorder.durable(receipt, durability).await
+    }
+
+    /// Writes the record of something that has happened. If it cannot be written, the recorder has said so, and whoever
+    /// reads the chain misses it.
+    pub(crate) fn note(&self, entry: &Entry, session: SessionId) {
+        drop(self.recorder.note(entry, session));
     }
 
     /// Serves callers until the node stops, then waits for those that are being served.
     pub(crate) async fn run(self: Rc<Self>, listener: TcpListener, tls: Option<Arc<ServerConfig>>) {
         let chores = tokio::task::spawn_local(do_chores(Rc::clone(&self)));
-        self.accept(listener, tls.map(TlsAcceptor::from)).await;
+        let mut serving = JoinSet::new();
+        self.accept(listener, tls.map(TlsAcceptor::from), &mut serving).await;
         let drained = async {
             while self.connections.get() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -100,12 +121,14 @@ impl Shard {
         if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {
             tracing::warn!(connections = self.connections.get(), "requests were cut off because the node stops");
         }
+        // What is cut off is recorded by whoever was serving it, before its session is closed and the chain ends.
+        serving.shutdown().await;
         chores.abort();
         session::close_all(&self);
-        self.synchronise().await;
+        self.recorder.end();
     }
 
-    async fn accept(self: &Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    async fn accept(self: &Rc<Self>, listener: TcpListener, tls: Option<TlsAcceptor>, serving: &mut JoinSet<()>) {
         let mut draining = self.shared.draining.subscribe();
         loop {
             let accepted = tokio::select! {
@@ -120,25 +143,14 @@ impl Shard {
                 Ok((stream, _)) => {
                     self.connections.set(self.connections.get().saturating_add(1));
                     let counted = Counted(Rc::clone(self));
-                    tokio::task::spawn_local(handle(counted, stream, tls.clone()));
+                    serving.spawn_local(handle(counted, stream, tls.clone()));
+                    while serving.try_join_next().is_some() {}
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
-        }
-    }
-
-    /// Brings evidence from the operating system to the disk. The shard does not wait: a request is recorded when the
-    /// operating system has its record.
-    async fn synchronise(&self) {
-        let Some(file) = self.spool.borrow_mut().take_unsynchronised() else { return };
-        let synchronised = Arc::clone(&file);
-        let outcome = tokio::task::spawn_blocking(move || synchronised.sync_data()).await;
-        if let Ok(Err(error)) = outcome {
-            tracing::error!(%error, "evidence could not be synchronised to disk; another chain begins");
-            self.spool.borrow_mut().give_up(&file);
         }
     }
 }
@@ -163,17 +175,15 @@ async fn handle(counted: Counted, stream: TcpStream, tls: Option<TlsAcceptor>) {
 }
 
 async fn do_chores(shard: Rc<Shard>) {
-    let mut synchronise = tokio::time::interval(SYNCHRONISE_EVERY);
-    let mut sweep = tokio::time::interval(SWEEP_EVERY);
-    loop {
-        tokio::select! {
-            _ = synchronise.tick() => shard.synchronise().await,
-            _ = sweep.tick() => {
-                shard.pool.borrow_mut().sweep();
-                session::sweep(&shard);
-            }
+    let sweeps = async {
+        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            sweep.tick().await;
+            shard.pool.borrow_mut().sweep();
+            session::sweep(&shard);
         }
-    }
+    };
+    tokio::join!(sweeps, shard.recorder.run());
 }
 
 #[cfg(test)]

@@ -2,9 +2,13 @@
 
 use crate::config::{Config, Transport};
 use crate::control::Control;
+use crate::evidence::ledger::Ledger;
+use crate::evidence::medium::PieceFile;
+use crate::evidence::recorder::Recorder;
+use crate::evidence::ship::Shipper;
+use crate::evidence::{Custody, Evidence, NoEvidence};
 use crate::front::listen;
 use crate::shard::Shard;
-use crate::spool::{Directory, Spool, Writer};
 use crate::tls::{self, TlsError};
 use crate::world::Shared;
 use hoop_http::{InvalidLoopToken, LoopToken};
@@ -16,12 +20,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 /// How many wishes for keys may wait.
 const WANTED: usize = 256;
+/// How long the last records may take to be sealed once the node stops. What is not sealed is the next start's.
+const SEALED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A data-plane node.
 #[derive(Debug)]
@@ -35,6 +42,7 @@ pub struct Running {
     shards: Vec<JoinHandle<()>>,
     control: JoinHandle<()>,
     stop_control: oneshot::Sender<()>,
+    custody: Custody,
 }
 
 /// Says why a node cannot start.
@@ -55,6 +63,12 @@ pub enum StartError {
     /// There is no place for evidence.
     #[error("cannot use the spool directory")]
     Spool(#[source] io::Error),
+    /// Another process writes evidence there. Two would end each other's chains.
+    #[error("the node's directory in the spool is in use by another process")]
+    SpoolInUse,
+    /// What an earlier start left there cannot be brought to an end, or nothing can be sealed.
+    #[error("cannot keep evidence")]
+    Evidence(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The host has no threads left.
     #[error("cannot start a thread")]
     Thread(#[source] io::Error),
@@ -64,7 +78,8 @@ pub enum StartError {
 }
 
 impl DataPlane {
-    /// Starts a node. It listens at once and refuses everything until it has a policy and a lease.
+    /// Starts a node. It brings the evidence of an earlier start to an end, then listens, and refuses everything until it
+    /// has a policy and a lease.
     ///
     /// # Errors
     /// [`StartError`]; nothing is left running then but threads that end by themselves.
@@ -75,29 +90,35 @@ impl DataPlane {
             Transport::Tls { certificate, key } => Some(tls::server(certificate, key)?),
             Transport::Plaintext => None,
         };
+        let evidence = Evidence::open(&config, incarnation)?;
         let bound = listen::bind(config.listen, config.shards);
         let (http, listeners) = bound.map_err(|source| StartError::Listen { address: config.listen, source })?;
         let (wanted, wishes) = mpsc::channel(WANTED);
         let shared = Arc::new(Shared::new(wanted));
-        let setups = listeners.into_iter().enumerate().map(|(number, listener)| {
-            ShardSetup::prepare(&config, incarnation, number, listener, tls.clone(), &shared)
-        });
+        let setups = listeners
+            .into_iter()
+            .enumerate()
+            .map(|(number, listener)| ShardSetup::prepare(&config, &evidence, number, listener, tls.clone(), &shared));
         // Everything that can fail for a reason of the configuration's has been tried before the first thread starts.
         let setups = setups.collect::<Result<Vec<_>, _>>()?;
+        let (ledger, directory) = (Arc::clone(&evidence.ledger), evidence.directory.clone());
+        let custody = evidence.start_keeper().map_err(StartError::Thread)?;
         let shards = setups.into_iter().map(ShardSetup::start).collect::<Result<_, _>>()?;
         let (stop_control, stopped) = oneshot::channel();
         let node = config.node.clone();
         let roots = tls::system_roots();
-        let control = Control { config, incarnation, shared: Arc::clone(&shared), roots, wanted: wishes };
+        let addresses = config.join.control_plane.len();
+        let shared_too = Arc::clone(&shared);
+        let to_ship = Arc::clone(&ledger);
+        let control = Control { config, shared: shared_too, roots, wanted: wishes, ledger, directory };
         let control = spawn("control".to_owned(), move || async move {
             tokio::select! {
                 () = control.run() => {}
-                // Stopped, or dropped with what would have stopped it.
-                _ = stopped => {}
+                () = last_shipment(stopped, &to_ship, addresses) => {}
             }
         })?;
         tracing::info!(%node, %http, %incarnation, "listening");
-        Ok(Running { http, shared, shards, control, stop_control })
+        Ok(Running { http, shared, shards, control, stop_control, custody })
     }
 }
 
@@ -114,7 +135,8 @@ impl Running {
         self.shared.world.load().as_ref().map_or_else(Revision::default, |world| world.policy.revision)
     }
 
-    /// Stops: no new connections, up to 30 s for requests that are being served, then every session is closed.
+    /// Stops: no new connections, up to 30 s for requests that are being served, then every session is closed, every chain
+    /// is ended and sealed, and for up to 10 s what is not shipped yet is shipped.
     pub async fn stop(self) {
         self.shared.draining.send_replace(true);
         let join = |threads: Vec<JoinHandle<()>>| {
@@ -122,6 +144,10 @@ impl Running {
         };
         // The control thread goes last: what is being served needs its lease.
         let shards = join(self.shards).await.unwrap_or(false);
+        // The keeper seals what the shards have left. It has ended by itself if it does not answer.
+        if tokio::time::timeout(SEALED_WITHIN, self.custody.sealed).await.is_err() {
+            tracing::error!("the disk does not take the last evidence; the next start seals it");
+        }
         // A control thread that has ended already needs no telling.
         let _ = self.stop_control.send(());
         let control = join(vec![self.control]).await.unwrap_or(false);
@@ -139,40 +165,52 @@ struct ShardSetup {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     shared: Arc<Shared>,
-    spool: Spool<Directory>,
+    recorder: Recorder,
     loop_token: LoopToken,
 }
 
 impl ShardSetup {
     fn prepare(
         config: &Config,
-        incarnation: Incarnation,
+        evidence: &Evidence,
         number: usize,
         listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         shared: &Arc<Shared>,
     ) -> Result<Self, StartError> {
-        let directory = Directory::open(&config.spool_dir, &config.node, incarnation).map_err(StartError::Spool)?;
         let as_number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let writer = Writer {
-            node: config.node.clone(),
-            incarnation,
-            shard: as_number(number),
-            stride: as_number(config.shards),
-        };
-        let loop_token = LoopToken::parse(&format!("hoop-{incarnation}"))?;
-        let spool = Spool::new(directory, writer);
-        Ok(Self { number, listener, tls, shared: Arc::clone(shared), spool, loop_token })
+        let loop_token = LoopToken::parse(&format!("hoop-{}", evidence.ledger.key.incarnation))?;
+        let synchronise = Box::new(PieceFile::synchronise);
+        let recorder = evidence.recorder(as_number(number), as_number(config.shards), synchronise);
+        let recorder = recorder.map_err(StartError::Thread)?;
+        Ok(Self { number, listener, tls, shared: Arc::clone(shared), recorder, loop_token })
     }
 
     fn start(self) -> Result<JoinHandle<()>, StartError> {
-        let Self { number, listener, tls, shared, spool, loop_token } = self;
+        let Self { number, listener, tls, shared, recorder, loop_token } = self;
         spawn(format!("shard-{number}"), move || async move {
             match tokio::net::TcpListener::from_std(listener) {
-                Ok(listener) => Rc::new(Shard::new(shared, spool, loop_token)).run(listener, tls).await,
+                Ok(listener) => Rc::new(Shard::new(shared, recorder, loop_token)).run(listener, tls).await,
                 Err(error) => tracing::error!(%error, "a shard cannot use its listener"),
             }
         })
+    }
+}
+
+/// Waits until the node is stopped, or dropped with what would have stopped it, and then for what is left to be shipped.
+async fn last_shipment(stopped: oneshot::Receiver<()>, ledger: &Ledger, addresses: usize) {
+    if stopped.await.is_ok() {
+        Shipper::last_shipment(ledger, addresses).await;
+    }
+}
+
+impl From<NoEvidence> for StartError {
+    fn from(error: NoEvidence) -> Self {
+        match error {
+            NoEvidence::Directory(error) if error.kind() == io::ErrorKind::WouldBlock => Self::SpoolInUse,
+            NoEvidence::Directory(error) => Self::Spool(error),
+            NoEvidence::Leftover(_) | NoEvidence::Key(_) => Self::Evidence(Box::new(error)),
+        }
     }
 }
 
@@ -182,7 +220,11 @@ fn spawn<F: Future<Output = ()>>(
     future: impl FnOnce() -> F + Send + 'static,
 ) -> Result<JoinHandle<()>, StartError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
-    let run = move || runtime.block_on(LocalSet::new().run_until(future()));
+    let run = move || {
+        runtime.block_on(LocalSet::new().run_until(future()));
+        // What still waits for the disk must not keep the node from stopping.
+        runtime.shutdown_background();
+    };
     std::thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)
 }
 

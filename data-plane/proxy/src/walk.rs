@@ -10,13 +10,14 @@ pub(crate) mod token;
 mod trace;
 
 use crate::front::reply::{self, Reply};
-use crate::shard::{self, Shard};
+use crate::shard::Shard;
 use crate::upstream::answer::Account;
 use crate::upstream::connect::connect;
 use crate::upstream::line::Line;
 use crate::upstream::pool::PoolKey;
 use crate::upstream::send::{Sending, send};
 use crate::world::{Backend, World};
+use hoop_audit::{CommandId, Entry, Outcome};
 use hoop_gate::{Permit, Step};
 use hoop_http::{RequestHead, Route, bearer, comes_back};
 use hoop_model::{Code, Refusal};
@@ -53,7 +54,7 @@ fn own(shard: &Shard, method: &Method, path: &str) -> Result<Response<Reply>, Bo
     match path {
         "/healthz" => Ok(reply::fine()),
         "/readyz" if shard.shared.is_draining() => Err(refusal(Code::Draining, "this node stops")),
-        "/readyz" => shard.world().map(|_| reply::fine()),
+        "/readyz" => shard.look(|_| reply::fine()),
         _ => Err(refusal(Code::ConnectionUnknown, "there is no such page")),
     }
 }
@@ -73,16 +74,16 @@ async fn command(
         let caller = token::authenticate(shard, &mut world, bearer(&head.headers)?).await?;
         let backend = world.policy.backend(request.connection());
         let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
-        let held = session::session(shard, &world, &caller, backend, trace.id)?;
-        let permit = judge(shard, &world, &held, &request, trace)?;
-        let account = &mut Some(Account::open(Rc::clone(shard), held, permit.command()));
+        let held = session::session(shard, &world, &caller, backend, trace.id).await?;
+        let (permit, mut account) = judge(shard, &world, &held, &request, trace).await?;
+        let account = &mut account;
 
         let (line, key) = match line(shard, &caller, backend).await {
             Ok(line) => line,
             Err(refusal) => return Err(tell(account, about(refusal, &caller, backend))),
         };
-        let current = shard.world().map_err(|refusal| tell(account, refusal))?;
-        if current.policy.revision != world.policy.revision {
+        let current = shard.look(|world| world.policy.revision).map_err(|refusal| tell(account, refusal))?;
+        if current != world.policy.revision {
             continue;
         }
         let mut to_backend = request
@@ -98,24 +99,44 @@ async fn command(
 }
 
 /// Judges the command and records the verdict; only then is there a permit.
-fn judge(
-    shard: &Shard,
+async fn judge(
+    shard: &Rc<Shard>,
     world: &World,
-    held: &Held,
+    held: &Rc<Held>,
     request: &RequestHead,
     trace: Trace,
-) -> Result<Permit, Box<Refusal>> {
-    let wall = shard::now().wall;
+) -> Result<(Permit, Option<Account>), Box<Refusal>> {
+    let wall = hoop_node::clock::unix_now();
     let intent = request.intent();
-    let verdicts = &mut shard.verdicts.borrow_mut();
-    let decided = held.session.borrow_mut().submit(&world.policy.rules, verdicts, intent, Some(trace.id), wall);
-    let step = match shard.record(decided.entry(), held.id) {
+    let decided = {
+        let verdicts = &mut shard.verdicts.borrow_mut();
+        held.session.borrow_mut().submit(&world.policy.rules, verdicts, intent, Some(trace.id), wall)
+    };
+    let Ok(written) = shard.record(decided.entry(), held.id) else { return Err(decided.unrecorded()) };
+    // From here on the record says that the command may go: how it ends is recorded whatever comes.
+    let mut account = allowed(decided.entry()).map(|command| Account::open(Rc::clone(shard), Rc::clone(held), command));
+    let step = match shard.durable(written, decided.durability()).await {
         Ok(receipt) => decided.after(receipt),
-        Err(_) => return Err(decided.unrecorded()),
+        Err(_) => return Err(tell(&mut account, decided.unrecorded())),
     };
     match step {
-        Step::Forward(permit) => Ok(permit),
-        Step::Refuse(refusal) => Err(refusal),
+        Step::Forward(permit) => Ok((permit, account)),
+        Step::Hold(held) => Err(held.unopened()),
+        Step::Refuse(refusal) => Err(tell(&mut account, refusal)),
+    }
+}
+
+/// Returns the command that a verdict allows.
+fn allowed(entry: &Entry) -> Option<CommandId> {
+    match entry {
+        Entry::Verdict(verdict) if verdict.judged.outcome == Outcome::Allow => Some(verdict.command),
+        Entry::Verdict(_)
+        | Entry::Opened(_)
+        | Entry::NotOpened(_)
+        | Entry::Forwarded(_)
+        | Entry::Response(_)
+        | Entry::Closed(_)
+        | Entry::Approval(_) => None,
     }
 }
 

@@ -149,7 +149,7 @@ impl Policy {
                     let backend = Backend::of(object, connection, roots).map_err(|e| cannot(name, &e))?;
                     policy.backends.insert(name.clone(), Arc::new(backend));
                 }
-                Spec::Policy(_) => {}
+                Spec::Policy(_) | Spec::Person(_) => {}
             }
         }
         Ok((policy, keys))

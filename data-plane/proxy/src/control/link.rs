@@ -1,10 +1,14 @@
 //! The stream to the control plane: snapshots down, acknowledgements and renewals up.
 
+use super::heads::Heads;
+use super::job::Jobs;
 use super::join::{JoinError, Membership};
 use super::publish::Publisher;
+use crate::evidence::ledger::Ledger;
+use crate::evidence::medium::Directory;
 use crate::world::{CannotApply, Compiled, Policy, Shared};
 use hoop_gate::BootMillis;
-use hoop_model::{Incarnation, Object, Revision};
+use hoop_model::{Object, Revision, UnixMillis};
 use hoop_wire::v1;
 use hoop_wire::v1::fleet_client::FleetClient;
 use hoop_wire::v1::from_node::Message as Up;
@@ -32,10 +36,11 @@ const OUTBOX: usize = 32;
 
 /// The node's end of the link.
 pub(crate) struct Link {
-    pub(crate) incarnation: Incarnation,
     pub(crate) shared: Arc<Shared>,
     pub(crate) publisher: Rc<RefCell<Publisher>>,
     pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) directory: Directory,
 }
 
 /// Says why the link is down.
@@ -67,6 +72,8 @@ struct Attachment<'a> {
     outbox: mpsc::Sender<v1::FromNode>,
     sequence: u64,
     unanswered: VecDeque<(u64, BootMillis)>,
+    heads: Heads,
+    jobs: Jobs,
     compiling: Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
     /// The newest snapshot that came while another was being compiled.
     next: Option<v1::Snapshot>,
@@ -81,18 +88,36 @@ impl Link {
         let channel = channel.map_err(|error| LinkError::Connect(error.into()))?;
         let mut client = FleetClient::new(channel).max_decoding_message_size(hoop_rpc::MAX_MESSAGE_BYTES);
         let (outbox, inbox) = mpsc::channel(OUTBOX);
-        let mut attachment =
-            Attachment { link: self, outbox, sequence: 0, unanswered: VecDeque::new(), compiling: None, next: None };
-        attachment.send(Up::Hello(v1::Hello {
-            incarnation: self.incarnation.to_bytes().to_vec(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            applied: Some(self.publisher.borrow().applied().into()),
-        }))?;
+        let mut attachment = Attachment {
+            link: self,
+            outbox,
+            sequence: 0,
+            unanswered: VecDeque::new(),
+            heads: Heads::default(),
+            jobs: Jobs::new(self.directory.clone()),
+            compiling: None,
+            next: None,
+        };
+        attachment.send(Up::Hello(self.hello()))?;
         let status = |status| LinkError::Status(Box::new(status));
         let attaching = tokio::time::timeout(SILENCE, client.attach(ReceiverStream::new(inbox))).await;
         let stream = attaching.map_err(|_| LinkError::Silent)?.map_err(status)?.into_inner();
         tracing::info!(control_plane = %address, "attached to the control plane");
         attachment.run(stream).await
+    }
+
+    fn hello(&self) -> v1::Hello {
+        v1::Hello {
+            incarnation: self.incarnation(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            applied: Some(self.publisher.borrow().applied().into()),
+            evidence_key: self.ledger.key.public.to_vec(),
+            leftovers: self.ledger.leftovers().iter().map(Into::into).collect(),
+        }
+    }
+
+    fn incarnation(&self) -> Vec<u8> {
+        self.ledger.key.incarnation.to_bytes().to_vec()
     }
 }
 
@@ -110,6 +135,7 @@ impl Attachment<'_> {
                 }
                 _ = renew.tick() => self.renew()?,
                 compiled = compiled(&mut self.compiling) => self.apply(compiled)?,
+                done = self.jobs.done() => self.send(Up::JobResult(done))?,
                 () = tokio::time::sleep_until(heard + SILENCE) => return Err(LinkError::Silent),
             }
         }
@@ -121,11 +147,13 @@ impl Attachment<'_> {
             Some(Down::Snapshot(snapshot)) => self.compile(snapshot),
             Some(Down::Lease(lease)) => self.renewed(&lease),
             Some(Down::Job(job)) => {
-                let outcome = v1::job_result::Outcome::Unsupported;
-                self.send(Up::JobResult(v1::JobResult { id: job.id, outcome: outcome.into(), ..Default::default() }))?;
+                if let Some(answer) = self.jobs.take(job) {
+                    self.send(Up::JobResult(answer))?;
+                }
             }
             // Attaching anew brings a snapshot.
             Some(Down::Delta(_)) => return Err(LinkError::Misbehaved("a delta, which this node does not take")),
+            Some(Down::Hold(_)) => return Err(LinkError::Misbehaved("a hold, and this node keeps no command")),
             None => return Err(LinkError::Misbehaved("a message of an unknown kind")),
         }
         Ok(())
@@ -173,11 +201,13 @@ impl Attachment<'_> {
             self.unanswered.pop_front();
         }
         self.unanswered.push_back((self.sequence, sent));
+        let heads = self.heads.moved(self.sequence, self.link.ledger.heads());
         self.send(Up::Renew(v1::Renew {
             sequence: self.sequence,
-            incarnation: self.link.incarnation.to_bytes().to_vec(),
+            incarnation: self.link.incarnation(),
             applied: Some(self.link.publisher.borrow().applied().into()),
             sent_boot_ms: sent.0,
+            heads: heads.iter().map(Into::into).collect(),
         }))
     }
 
@@ -186,6 +216,8 @@ impl Attachment<'_> {
         let sent = self.unanswered.iter().find(|(sequence, _)| *sequence == lease.sequence).map(|(_, sent)| *sent);
         if let Some(sent) = sent.filter(|sent| sent.0 == lease.sent_boot_ms) {
             self.unanswered.retain(|(sequence, _)| *sequence > lease.sequence);
+            self.heads.answered(lease.sequence);
+            self.jobs.log_time(UnixMillis(lease.log_time_ms));
             let granted = Duration::from_millis(lease.granted_ms);
             let renewed = self.link.shared.lease.load().renewed(sent, granted);
             self.link.shared.lease.store(Arc::new(renewed));

@@ -1,8 +1,12 @@
 //! The walk of a request through one shard, with a real backend and no control plane.
 
 use super::*;
+use crate::config::{Config, DEFAULT_SPOOL_MAX_BYTES, Join, Transport};
 use crate::control::publish::Publisher;
-use crate::spool::Writer;
+use crate::evidence::Evidence;
+use crate::evidence::medium::PieceFile;
+use crate::evidence::name::PieceName;
+use crate::evidence::syncer::Synchronise;
 use crate::world::Policy;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -40,6 +44,21 @@ struct Stage {
     /// Connections and requests that reached the backend.
     seen: Rc<(Cell<u32>, Cell<u32>)>,
     spool: tempfile::TempDir,
+    _evidence: Evidence,
+}
+
+/// Only the parts that evidence asks for matter.
+fn config(spool: &std::path::Path) -> Config {
+    Config {
+        node: name("dp-1"),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        transport: Transport::Plaintext,
+        state_dir: spool.to_owned(),
+        spool_dir: spool.to_owned(),
+        spool_max_bytes: DEFAULT_SPOOL_MAX_BYTES,
+        shards: 1,
+        join: Join { token_file: spool.to_owned(), control_plane: vec![], ca: spool.to_owned() },
+    }
 }
 
 fn name(text: &str) -> ResourceName {
@@ -81,13 +100,13 @@ fn issuer(key: &EcdsaKeyPair) -> Spec {
     })
 }
 
-fn connection(upstream: std::net::SocketAddr) -> Spec {
+fn connection(upstream: std::net::SocketAddr, recording: Recording) -> Spec {
     Spec::Connection(spec::Connection {
         protocol: Protocol::Http,
         upstream: Origin::parse(&format!("http://{upstream}")).unwrap(),
         upstream_ca: None,
         environment: None,
-        recording: Recording::Standard,
+        recording,
         session_grace: Duration::ZERO,
         response_timeout: Duration::from_millis(300),
         nodes: spec::Labels::new(),
@@ -134,7 +153,7 @@ async fn serve_backend(seen: Rc<(Cell<u32>, Cell<u32>)>) -> std::net::SocketAddr
 }
 
 impl Stage {
-    async fn set() -> Self {
+    async fn set(recording: Recording, synchronise: Synchronise) -> Self {
         hoop_node::crypto::install();
         let seen = Rc::new((Cell::new(0), Cell::new(0)));
         let upstream = serve_backend(Rc::clone(&seen)).await;
@@ -142,20 +161,21 @@ impl Stage {
         let spool = tempfile::tempdir().unwrap();
         let shared = Arc::new(Shared::new(tokio::sync::mpsc::channel(1).0));
         let incarnation = Incarnation::mint(7);
-        let directory = Directory::open(spool.path(), &name("dp-1"), incarnation).unwrap();
-        let writer = Writer { node: name("dp-1"), incarnation, shard: 0, stride: 1 };
+        let evidence = Evidence::open(&config(spool.path()), incarnation).unwrap();
+        let recorder = evidence.recorder(0, 1, synchronise).unwrap();
         let token = LoopToken::parse("hoop-test-node").unwrap();
-        let shard = Rc::new(Shard::new(Arc::clone(&shared), Spool::new(directory, writer), token));
+        let shard = Rc::new(Shard::new(Arc::clone(&shared), recorder, token));
         let objects = vec![
             object(1, "ci", 1, issuer(&key)),
             object(2, "nightly", 1, identity(false)),
-            object(3, "react", 1, connection(upstream)),
+            object(3, "react", 1, connection(upstream, recording)),
             object(4, "rules", 1, Spec::Policy(spec::Policy { cedar: POLICY.into() })),
         ];
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::task::spawn_local(Rc::clone(&shard).run(listener, None));
-        let mut stage = Self { shard, publisher: Publisher::new(shared), objects, address, key, seen, spool };
+        let publisher = Publisher::new(shared);
+        let mut stage = Self { shard, publisher, objects, address, key, seen, spool, _evidence: evidence };
         stage.publish(1);
         stage.lease(Duration::from_secs(15));
         stage
@@ -201,11 +221,18 @@ impl Stage {
     }
 
     fn kinds(&self) -> Vec<Kind> {
-        let file = self.spool.path().join(format!("dp-1/{}-0.open", Incarnation::mint(7)));
-        let bytes = std::fs::read(file).unwrap();
+        self.records().iter().map(Entry::kind).collect()
+    }
+
+    fn records(&self) -> Vec<Entry> {
+        let directory = self.spool.path().join("dp-1");
+        let mut pieces: Vec<_> = std::fs::read_dir(&directory).unwrap().map(|file| file.unwrap().file_name()).collect();
+        pieces.sort();
+        assert!(pieces.iter().all(|piece| PieceName::read(piece.to_str().unwrap()).is_some()), "{pieces:?}");
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| std::fs::read(directory.join(piece)).unwrap()).collect();
         let expected = Expected { node: name("dp-1"), incarnation: Incarnation::mint(7), shard: 0, head: None };
         verify_chain(&bytes, &expected).unwrap();
-        hoop_audit::records(&bytes).map(|record| record.unwrap().entry.kind()).collect()
+        hoop_audit::records(&bytes).map(|record| record.unwrap().entry).collect()
     }
 
     async fn settled(&self) {
@@ -217,9 +244,18 @@ impl Stage {
 
 /// Runs a test on a stage of its own.
 fn on_stage<F: Future<Output = ()>>(test: impl FnOnce(Stage) -> F) {
+    on_stage_with(Recording::Standard, Box::new(PieceFile::synchronise), test);
+}
+
+/// Runs a test on a stage of its own whose connection is recorded like this, on such a disk.
+fn on_stage_with<F: Future<Output = ()>>(
+    recording: Recording,
+    synchronise: Synchronise,
+    test: impl FnOnce(Stage) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(LocalSet::new().run_until(async {
-        let stage = Stage::set().await;
+        let stage = Stage::set(recording, synchronise).await;
         tokio::time::timeout(Duration::from_secs(20), test(stage)).await.unwrap();
     }));
 }
@@ -422,5 +458,91 @@ fn without_a_lease_nothing_goes_on_streaming() {
         drop(stream.read_to_end(&mut rest).await);
         stage.settled().await;
         assert_eq!(stage.kinds(), [Kind::Opened, Kind::Verdict, Kind::Response]);
+    });
+}
+
+#[test]
+fn a_strict_connection_forwards_nothing_before_the_disk_has_the_record() {
+    let (word, words) = std::sync::mpsc::channel();
+    let (begins, begun) = std::sync::mpsc::channel();
+    let synchronise: Synchronise = Box::new(move |file| {
+        let _ = begins.send(());
+        let _ = words.recv();
+        file.synchronise()
+    });
+    on_stage_with(Recording::Strict, synchronise, |stage| async move {
+        let asked = stage.ask("GET /c/react/ok", "");
+        let watched = async {
+            for records in [vec![Kind::Opened], vec![Kind::Opened, Kind::Verdict]] {
+                while begun.try_recv().is_err() || stage.kinds() != records {
+                    tokio::task::yield_now().await;
+                }
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(stage.seen.0.get(), 0, "the backend has heard nothing");
+                word.send(()).unwrap();
+            }
+            drop(word);
+        };
+        let (answer, ()) = tokio::join!(asked, watched);
+        assert!(answer.ends_with("hello"), "{answer}");
+        assert_eq!(stage.seen.1.get(), 1);
+    });
+}
+
+#[test]
+fn dp_04_a_strict_connection_refuses_on_a_disk_that_hangs_and_serves_again_by_itself() {
+    let (word, words) = std::sync::mpsc::channel::<()>();
+    let synchronise: Synchronise = Box::new(move |file| {
+        let _ = words.recv();
+        file.synchronise()
+    });
+    on_stage_with(Recording::Strict, synchronise, |stage| async move {
+        let refused = stage.ask("GET /c/react/ok", "").await;
+        assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("recorder_unavailable"), "{refused}");
+        let refused = stage.ask("GET /c/react/ok", "").await;
+        assert!(refused.contains("recorder_unavailable"), "{refused}");
+        assert_eq!(stage.seen.0.get(), 0);
+        assert_eq!(stage.kinds(), [Kind::Opened, Kind::Closed], "a session that nobody could use is over");
+        drop(word);
+        while !stage.ask("GET /c/react/ok", "").await.ends_with("hello") {}
+    });
+}
+
+#[test]
+fn requests_of_one_session_that_come_while_it_is_opened_strictly_share_it() {
+    on_stage_with(Recording::Strict, Box::new(PieceFile::synchronise), |stage| async move {
+        let request = stage.request("GET /c/react/ok", "Connection: close\r\n");
+        let ask = || async {
+            let mut stream = stage.connect().await;
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("hello"), "{answer}");
+        };
+        futures_util::future::join_all((0..8).map(|_| ask())).await;
+        stage.settled().await;
+        let opened = stage.kinds().into_iter().filter(|kind| *kind == Kind::Opened).count();
+        assert_eq!((opened, stage.seen.1.get()), (1, 8));
+    });
+}
+
+#[test]
+fn a_strict_command_whose_record_the_disk_does_not_take_is_recorded_as_not_sent() {
+    let (word, words) = std::sync::mpsc::channel();
+    let synchronise: Synchronise = Box::new(move |file| {
+        let _ = words.recv();
+        file.synchronise()
+    });
+    on_stage_with(Recording::Strict, synchronise, |stage| async move {
+        word.send(()).unwrap();
+        let refused = stage.ask("GET /c/react/ok", "").await;
+        assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("recorder_unavailable"), "{refused}");
+        assert_eq!(stage.seen.0.get(), 0);
+        let [opened, verdict, response] = <[_; 3]>::try_from(stage.records()).unwrap();
+        assert_eq!([opened, verdict].map(|entry| entry.kind()), [Kind::Opened, Kind::Verdict]);
+        let Entry::Response(response) = response else { panic!("{response:?}") };
+        assert_eq!((response.status, response.bytes_in, response.bytes_out), (503, 0, 0));
     });
 }

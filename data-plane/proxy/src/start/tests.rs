@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::config::Join;
-use hoop_model::ResourceName;
+use hoop_audit::{Chain, CloseReason, Entry, Kind, Sealing, SigningKey, VerifyingKey, read_segment, records};
+use hoop_model::{ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
 use hoop_node::pki::{ClusterCa, NODE_LIFETIME, PeerIdentity, Role, SERVER_LIFETIME, pem};
 use hoop_wire::v1;
+use hoop_wire::v1::evidence_server::{Evidence as EvidenceService, EvidenceServer};
 use hoop_wire::v1::fleet_server::{Fleet, FleetServer};
 use hoop_wire::v1::from_node::Message as Up;
 use hoop_wire::v1::join_server::{Join as JoinService, JoinServer};
+use hoop_wire::v1::ship_response::Outcome;
 use hoop_wire::v1::to_node::Message as Down;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -15,7 +18,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// Grants what it is told to, and sends the snapshots it is told to.
+/// Says what becomes of a segment of a chain.
+type Verdict = Box<dyn FnMut(&ChainId) -> Outcome + Send>;
+
+/// Grants what it is told to, and sends every stream the newest of the snapshots it is told to, and those that follow.
 struct ControlPlane {
     ca: ClusterCa,
     granted_ms: Mutex<u64>,
@@ -23,6 +29,12 @@ struct ControlPlane {
     heard: Mutex<Vec<Up>>,
     joined: Mutex<u32>,
     renewed: Mutex<u32>,
+    /// How long the certificate is good that a node joins with.
+    lifetime: Duration,
+    jobs: Mutex<Vec<v1::Job>>,
+    outcome: Mutex<Verdict>,
+    /// What was shipped, and what it was answered.
+    shipped: Mutex<Vec<(Vec<u8>, Outcome)>>,
 }
 
 /// So short that it is due for renewal at once: certificates begin five minutes early, and a third of 390 s is over 90 s.
@@ -39,7 +51,7 @@ impl JoinService for Service {
         }
         *self.0.joined.lock().unwrap() += 1;
         let node = ResourceName::parse(&request.node).unwrap();
-        Ok(Response::new(self.0.sign(&request.certificate_request, &node, SHORT_LIFETIME)))
+        Ok(Response::new(self.0.sign(&request.certificate_request, &node, self.0.lifetime)))
     }
 }
 
@@ -53,12 +65,15 @@ impl Fleet for Service {
         let (sender, receiver) = mpsc::channel(16);
         let plane = Arc::clone(&self.0);
         let mut stream = request.into_inner();
+        let mut sent = self.0.snapshots.lock().unwrap().len().saturating_sub(1);
         tokio::spawn(async move {
             while let Ok(Some(message)) = stream.message().await {
                 let message = message.message.unwrap();
                 plane.heard.lock().unwrap().push(message.clone());
-                let snapshots = std::mem::take(&mut *plane.snapshots.lock().unwrap());
+                let snapshots = plane.snapshots.lock().unwrap()[sent..].to_vec();
+                sent += snapshots.len();
                 let mut answers: Vec<_> = snapshots.into_iter().map(Down::Snapshot).collect();
+                answers.extend(std::mem::take(&mut *plane.jobs.lock().unwrap()).into_iter().map(Down::Job));
                 if let Up::Renew(renew) = message {
                     answers.push(Down::Lease(v1::Lease {
                         sequence: renew.sequence,
@@ -86,6 +101,34 @@ impl Fleet for Service {
     }
 }
 
+#[tonic::async_trait]
+impl EvidenceService for Service {
+    type ShipStream = ReceiverStream<Result<v1::ShipResponse, Status>>;
+
+    async fn ship(&self, request: Request<Streaming<v1::ShipRequest>>) -> Result<Response<Self::ShipStream>, Status> {
+        let certificate = hoop_rpc::authority::peer_certificate(&request).unwrap();
+        assert_eq!(PeerIdentity::of(&certificate).unwrap().node.as_str(), "dp-1");
+        let (sender, receiver) = mpsc::channel(1);
+        let plane = Arc::clone(&self.0);
+        let mut stream = request.into_inner();
+        tokio::spawn(async move {
+            while let Ok(Some(v1::ShipRequest { segment })) = stream.message().await {
+                let (chain, first_sequence) = {
+                    let read = read_segment(&segment).unwrap();
+                    (read.chain, read.first)
+                };
+                let outcome = (plane.outcome.lock().unwrap())(&chain);
+                plane.shipped.lock().unwrap().push((segment, outcome));
+                let chain = Some((&chain).into());
+                let reason = "because".to_owned();
+                let answer = v1::ShipResponse { chain, first_sequence, outcome: outcome.into(), reason };
+                drop(sender.send(Ok(answer)).await);
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
 impl ControlPlane {
     fn sign(&self, request: &[u8], node: &ResourceName, lifetime: Duration) -> v1::JoinResponse {
         let now = hoop_node::clock::unix_now();
@@ -94,7 +137,7 @@ impl ControlPlane {
     }
 
     /// Serves; returns itself, its address and its CA.
-    async fn serve() -> (Arc<Self>, String, String) {
+    async fn serve(lifetime: Duration) -> (Arc<Self>, String, String) {
         hoop_node::crypto::install();
         let now = hoop_node::clock::unix_now();
         let ca = ClusterCa::create(now).unwrap();
@@ -109,6 +152,10 @@ impl ControlPlane {
             heard: empty(),
             joined: Mutex::new(0),
             renewed: Mutex::new(0),
+            lifetime,
+            jobs: Mutex::new(Vec::new()),
+            outcome: Mutex::new(Box::new(|_| Outcome::Stored)),
+            shipped: Mutex::new(Vec::new()),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -118,7 +165,8 @@ impl ControlPlane {
         let router = hoop_rpc::server(tls)
             .unwrap()
             .add_service(JoinServer::new(Service(Arc::clone(&plane))))
-            .add_service(FleetServer::new(Service(Arc::clone(&plane))));
+            .add_service(FleetServer::new(Service(Arc::clone(&plane))))
+            .add_service(EvidenceServer::new(Service(Arc::clone(&plane))));
         tokio::spawn(router.serve_with_incoming(incoming));
         (plane, format!("https://{address}"), ca_pem)
     }
@@ -128,7 +176,8 @@ impl ControlPlane {
         let spec = v1::Spec { kind: Some(v1::spec::Kind::Policy(v1::Policy { cedar: cedar.into() })) };
         let metadata = v1::Metadata { name: "rules".into(), uid: vec![1; 16], generation: 1, revision };
         let object = v1::Object { metadata: Some(metadata), spec: Some(spec) };
-        self.snapshots.lock().unwrap().push(v1::Snapshot { revision, cluster_version: 1, objects: vec![object] });
+        let snapshot = v1::Snapshot { revision, cluster_version: 1, objects: vec![object], ..Default::default() };
+        self.snapshots.lock().unwrap().push(snapshot);
     }
 
     fn heard(&self, is: impl Fn(&Up) -> bool) -> bool {
@@ -154,29 +203,35 @@ async fn readyz(address: SocketAddr) -> String {
     answer.split(' ').nth(1).unwrap_or_default().to_owned()
 }
 
-const PERMIT: &str = r#"permit (principal, action == Hoop::Action::"connect", resource);"#;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
-    let (plane, address, ca) = ControlPlane::serve().await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = |name: &str| directory.path().join(name);
+/// A node's configuration in a directory; the first address of its control plane does not answer, the second does.
+fn config(directory: &std::path::Path, address: String, ca: &str) -> Config {
+    let path = |name: &str| directory.join(name);
     std::fs::write(path("token"), "secret\n").unwrap();
     std::fs::write(path("ca.pem"), ca).unwrap();
-    let config = Config {
+    Config {
         node: ResourceName::parse("dp-1").unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Plaintext,
         state_dir: path("state"),
         spool_dir: path("spool"),
+        spool_max_bytes: crate::config::DEFAULT_SPOOL_MAX_BYTES,
         shards: 2,
-        // The first address does not answer; the second does.
         join: Join {
             token_file: path("token"),
             control_plane: vec!["https://127.0.0.1:1".into(), address],
             ca: path("ca.pem"),
         },
-    };
+    }
+}
+
+const PERMIT: &str = r#"permit (principal, action == Hoop::Action::"connect", resource);"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
+    let (plane, address, ca) = ControlPlane::serve(SHORT_LIFETIME).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let config = config(directory.path(), address, &ca);
     let running = DataPlane::start(config.clone()).unwrap();
     assert_eq!(readyz(running.http).await, "503", "nothing is applied yet");
     until("joined", async || running.certificate_subject().contains("CN=dp-1")).await;
@@ -216,4 +271,116 @@ async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
         "the short-lived certificate was replaced at once, the next is not due"
     );
     again.stop().await;
+}
+
+/// One record of an earlier start: its chain, its frame, and the file it lies in unless it is sealed.
+fn earlier(incarnation: u128) -> (ChainId, Vec<u8>, String) {
+    let node = ResourceName::parse("dp-1").unwrap();
+    let chain = ChainId { node, incarnation: Incarnation::mint(incarnation), shard: 0 };
+    let command = hoop_audit::CommandId::FIRST;
+    let (bytes_in, bytes_out, duration) = (0, 0, Duration::ZERO);
+    let entry = Entry::Response(hoop_audit::Response { command, status: 200, bytes_in, bytes_out, duration });
+    let mut writing = Chain::open(&chain.node, chain.incarnation, chain.shard);
+    let session = SessionId::mint(incarnation);
+    let frame = writing.append(&entry, session, UnixMillis(1), [7; 32]).unwrap().bytes().to_vec();
+    (chain, frame, format!("{incarnation:032x}-0-{:020}", 1))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn dp_05_what_a_crashed_start_left_is_ended_shipped_and_gone_once_it_is_stored() {
+    let (plane, address, ca) = ControlPlane::serve(NODE_LIFETIME).await;
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), address, &ca);
+    let spool = directory.path().join("spool/dp-1");
+    std::fs::create_dir_all(&spool).unwrap();
+    let (open, frame, open_name) = earlier(3);
+    std::fs::write(spool.join(format!("{open_name}.open")), [&frame, &frame[..9]].concat()).unwrap();
+    let (sealed, frame, sealed_name) = earlier(4);
+    let key = SigningKey::from_seed(&[1; 32]).unwrap();
+    let sealing = Sealing { chain: sealed.clone(), before: None, ends_chain: true, signer: sealed.incarnation };
+    let segment = [frame.as_slice(), &hoop_audit::seal(&frame, &sealing, &key).unwrap().footer].concat();
+    std::fs::write(spool.join(format!("{sealed_name}.seg")), &segment).unwrap();
+    // One is put off at first and then stored; the other is refused.
+    let mut put_off = 2;
+    *plane.outcome.lock().unwrap() = Box::new(move |chain| match chain.incarnation == Incarnation::mint(4) {
+        true => Outcome::Refused,
+        false if put_off > 0 => {
+            put_off -= 1;
+            Outcome::Retry
+        }
+        false => Outcome::Stored,
+    });
+    let running = DataPlane::start(config.clone()).unwrap();
+    assert!(matches!(DataPlane::start(config).err(), Some(StartError::SpoolInUse)));
+    let hello = std::cell::RefCell::new(None);
+    until("hello", async || {
+        plane.heard(|up| matches!(up, Up::Hello(heard) if hello.replace(Some(heard.clone())).is_none()))
+    })
+    .await;
+    let hello = hello.into_inner().unwrap();
+    let file = |name: &str| spool.join(name);
+    until("all is settled", async || {
+        !file(&format!("{open_name}.seg")).exists() && file(&format!("refused/{sealed_name}.seg")).exists()
+    })
+    .await;
+    assert_eq!(hello.leftovers, [(&open).into(), (&sealed).into()]);
+    assert_eq!(std::fs::read(file(&format!("refused/{sealed_name}.seg"))).unwrap(), segment);
+    let shipped = plane.shipped.lock().unwrap().clone();
+    let of_open: Vec<_> = shipped.iter().filter(|(bytes, _)| read_segment(bytes).unwrap().chain == open).collect();
+    let outcomes: Vec<_> = of_open.iter().map(|(_, outcome)| *outcome).collect();
+    assert_eq!(outcomes, [Outcome::Retry, Outcome::Retry, Outcome::Stored]);
+    let ending = read_segment(&of_open[2].0).unwrap();
+    let announced = VerifyingKey(hello.evidence_key.try_into().unwrap());
+    assert_eq!(ending.verify(&announced).unwrap().records, 2);
+    assert!(ending.root.ends_chain && ending.signer.to_bytes().to_vec() == hello.incarnation);
+    let last = records(ending.frames).last().unwrap().unwrap();
+    assert_eq!(last.entry, Entry::Closed(CloseReason::Unknown));
+    running.stop().await;
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 1, "only what was refused is left");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn who_looks_on_sees_what_is_not_shipped_yet() {
+    let (plane, address, ca) = ControlPlane::serve(NODE_LIFETIME).await;
+    let directory = tempfile::tempdir().unwrap();
+    let config = config(directory.path(), address, &ca);
+    let spool = directory.path().join("spool/dp-1");
+    std::fs::create_dir_all(&spool).unwrap();
+    let (_, frame, name) = earlier(3);
+    std::fs::write(spool.join(format!("{name}.open")), &frame).unwrap();
+    *plane.outcome.lock().unwrap() = Box::new(|_| Outcome::Retry);
+    let running = DataPlane::start(config).unwrap();
+    let job = |id: u8, kind: &str, payload: &[u8]| v1::Job {
+        id: vec![id; 16],
+        kind: kind.into(),
+        deadline_ms: u64::MAX,
+        payload: payload.into(),
+    };
+    // Log time must be known first: it comes with the first lease.
+    until("renewed", async || plane.heard(|up| matches!(up, Up::Renew(renew) if renew.sequence > 1))).await;
+    plane.jobs.lock().unwrap().extend([
+        job(1, "evidence.tail", &SessionId::mint(3).to_bytes()),
+        job(2, "evidence.tail", &SessionId::mint(99).to_bytes()),
+        job(3, "something.else", b""),
+    ]);
+    let results = || -> Vec<v1::JobResult> {
+        let heard = plane.heard.lock().unwrap();
+        let mut results: Vec<_> = heard
+            .iter()
+            .filter_map(|up| if let Up::JobResult(result) = up { Some(result.clone()) } else { None })
+            .collect();
+        results.sort_by(|a, b| a.id.cmp(&b.id));
+        results
+    };
+    until("answered", async || results().len() == 3).await;
+    let results = results();
+    let outcomes: Vec<_> = results.iter().map(v1::JobResult::outcome).collect();
+    let (done, unsupported) = (v1::job_result::Outcome::Done, v1::job_result::Outcome::Unsupported);
+    assert_eq!(outcomes, [done, done, unsupported]);
+    let kinds: Vec<_> = records(&results[0].payload).map(|record| record.unwrap().entry.kind()).collect();
+    assert_eq!(kinds, [Kind::Response, Kind::Closed]);
+    assert!(results[0].payload.starts_with(&frame) && results[1].payload.is_empty());
+    *plane.outcome.lock().unwrap() = Box::new(|_| Outcome::Stored);
+    running.stop().await;
+    assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0, "the last shipment took it");
 }

@@ -42,11 +42,11 @@ pub(crate) async fn send(
 
     // INVARIANT (I10): from here to the first write there is no point where this task could be suspended.
     let now = shard::now();
-    let world = shard.world()?;
-    let standing = |identity| world.policy.standing(identity, now.wall.to_seconds());
-    let authority =
-        Authority { lease: **shard.shared.lease.load(), applied: world.policy.revision, standing: &standing };
-    let cleared = permit.redeem(&authority, now)?;
+    let cleared = shard.look(|world| {
+        let standing = |identity| world.policy.standing(identity, now.wall.to_seconds());
+        let lease = **shard.shared.lease.load();
+        permit.redeem(&Authority { lease, applied: world.policy.revision, standing: &standing }, now)
+    })??;
     if let Some(account) = account {
         account.sending(&progress);
     }

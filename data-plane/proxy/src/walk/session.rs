@@ -4,15 +4,17 @@ use super::token::{Caller, unidentified};
 use crate::shard::Shard;
 use crate::upstream::upload::Progress;
 use crate::world::{Backend, World};
-use hoop_audit::{CloseReason, Entry, Named};
+use hoop_audit::{CloseReason, Durability, Entry, Named};
 use hoop_gate::{OpenSession, Session, Standing};
+use hoop_model::spec::Recording;
 use hoop_model::{Code, ContentHash, Refusal, Revision, SessionId, TraceId, Uid, UnixMillis};
 use hoop_policy::Subject;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// Most sessions a shard has.
@@ -74,6 +76,10 @@ pub(crate) struct Sessions {
     /// Each identity's sessions, oldest first; also some that are closed by now. No longer than an identity's share and
     /// the sessions it has in use.
     opened: HashMap<Uid, VecDeque<Key>>,
+    /// What is being opened: recorded, and not yet as durable as it must be.
+    opening: HashSet<Key>,
+    /// Wakes those who wait for one of them.
+    settled: Rc<Notify>,
 }
 
 impl Sessions {
@@ -98,7 +104,7 @@ impl Sessions {
 }
 
 /// Returns the caller's session, opening it if need be: `connect` is judged and recorded before there is one.
-pub(crate) fn session(
+pub(crate) async fn session(
     shard: &Shard,
     world: &World,
     caller: &Caller,
@@ -112,11 +118,10 @@ pub(crate) fn session(
         connection: backend.uid,
         generation: backend.generation,
     };
-    let known = shard.sessions.borrow().open.get(&key).map(Rc::clone);
-    if let Some(held) = known {
-        held.used.set(Instant::now());
-        return Ok(held);
-    }
+    let opening = match Opening::wait(shard, key).await {
+        Ok(opening) => opening,
+        Err(held) => return Ok(held),
+    };
     let is_full = || shard.sessions.borrow().open.len() >= MAX_SESSIONS;
     if is_full() {
         sweep(shard);
@@ -125,7 +130,7 @@ pub(crate) fn session(
         }
     }
     let id = SessionId::mint(u128::from_be_bytes(hoop_node::random()));
-    let session = open(shard, world, caller, backend, (id, trace))?;
+    let session = open(shard, world, caller, backend, (id, trace)).await?;
     tracing::info!(
         session = %id,
         identity = %caller.identity.name,
@@ -141,13 +146,14 @@ pub(crate) fn session(
         exchanges: RefCell::default(),
     });
     let displaced = shard.sessions.borrow_mut().insert(key, Rc::clone(&held));
+    drop(opening);
     if let Some(displaced) = displaced {
         end(shard, displaced.id, CloseReason::Displaced);
     }
     Ok(held)
 }
 
-fn open(
+async fn open(
     shard: &Shard,
     world: &World,
     caller: &Caller,
@@ -171,13 +177,81 @@ fn open(
         issuer: caller.claims.iss().into(),
         token_expires: caller.claims.exp(),
         grace: backend.spec.session_grace,
+        durability: durability(backend.spec.recording),
         trace: Some(trace),
     };
     let now = hoop_node::clock::unix_now();
     let admission = Session::open(request, &world.policy.rules, &mut shard.verdicts.borrow_mut(), now);
-    match shard.record(admission.entry(), id) {
-        Ok(receipt) => admission.after(receipt),
+    let Ok(written) = shard.record(admission.entry(), id) else { return Err(admission.unrecorded()) };
+    let unfinished = Unfinished { shard, id: matches!(admission.entry(), Entry::Opened(_)).then_some(id) };
+    match shard.durable(written, admission.durability()).await {
+        Ok(receipt) => {
+            let session = admission.after(receipt)?;
+            unfinished.finish();
+            Ok(session)
+        }
         Err(_) => Err(admission.unrecorded()),
+    }
+}
+
+/// A session whose opening is recorded and that nobody can use yet. Whatever keeps it from being used closes it.
+struct Unfinished<'a> {
+    shard: &'a Shard,
+    id: Option<SessionId>,
+}
+
+impl Unfinished<'_> {
+    fn finish(mut self) {
+        self.id = None;
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            end(self.shard, id, CloseReason::Unknown);
+        }
+    }
+}
+
+/// Keeps every other request from opening the same session meanwhile.
+struct Opening<'a> {
+    shard: &'a Shard,
+    key: Key,
+}
+
+impl<'a> Opening<'a> {
+    /// Waits for its turn; `Err` with the session if another request has opened it by then.
+    async fn wait(shard: &'a Shard, key: Key) -> Result<Self, Rc<Held>> {
+        loop {
+            let settled = {
+                let mut sessions = shard.sessions.borrow_mut();
+                if let Some(held) = sessions.open.get(&key) {
+                    held.used.set(Instant::now());
+                    return Err(Rc::clone(held));
+                }
+                if sessions.opening.insert(key) {
+                    return Ok(Self { shard, key });
+                }
+                Rc::clone(&sessions.settled)
+            };
+            settled.notified().await;
+        }
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let mut sessions = self.shard.sessions.borrow_mut();
+        sessions.opening.remove(&self.key);
+        sessions.settled.notify_waiters();
+    }
+}
+
+const fn durability(recording: Recording) -> Durability {
+    match recording {
+        Recording::Standard => Durability::Written,
+        Recording::Strict => Durability::Synchronised,
     }
 }
 
@@ -236,7 +310,6 @@ fn close(shard: &Shard, reason: impl Fn(&Held) -> Option<CloseReason>) {
 }
 
 fn end(shard: &Shard, id: SessionId, reason: CloseReason) {
-    // A record that cannot be written is missed by the reader of the chain, and the recorder has said so.
-    drop(shard.record(&Entry::Closed(reason), id));
+    shard.note(&Entry::Closed(reason), id);
     tracing::info!(session = %id, reason = %reason, "session closed");
 }
