@@ -2,6 +2,9 @@
 
 use anyhow::{Context, bail};
 use hoop_wire::v1::admin_client::AdminClient;
+use hoop_wire::v1::approvals_client::ApprovalsClient;
+use hoop_wire::v1::audit_client::AuditClient;
+use hoop_wire::v1::sessions_client::SessionsClient;
 use std::path::PathBuf;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -18,7 +21,7 @@ pub(crate) struct Access {
     /// PEM file of the cluster CA.
     #[arg(long, env = "HOOP_CA", global = true)]
     ca: Option<PathBuf>,
-    /// File that holds the administrator's token.
+    /// File that holds the administrator's token, or for `approvals` the OIDC token of a person.
     #[arg(long, env = "HOOP_TOKEN_FILE", global = true)]
     token_file: Option<PathBuf>,
 }
@@ -34,29 +37,64 @@ impl Interceptor for SignedIn {
     }
 }
 
+/// A channel on which every call is signed in.
+type Line = InterceptedService<Channel, SignedIn>;
+
 /// A client of the Admin service.
-pub(crate) type Admin = AdminClient<InterceptedService<Channel, SignedIn>>;
+pub(crate) type Admin = AdminClient<Line>;
+
+/// A client of the Sessions service.
+pub(crate) type Sessions = SessionsClient<Line>;
+
+/// A client of the Approvals service.
+pub(crate) type Approvals = ApprovalsClient<Line>;
+
+/// A client of the Audit service.
+pub(crate) type Audit = AuditClient<Line>;
 
 impl Access {
-    /// Opens the channel.
+    /// Opens the channel to administer.
     pub(crate) async fn connect(&self) -> anyhow::Result<Admin> {
+        Ok(AdminClient::new(self.line().await?))
+    }
+
+    /// Opens the channel to read sessions.
+    pub(crate) async fn sessions(&self) -> anyhow::Result<Sessions> {
+        Ok(SessionsClient::new(self.line().await?))
+    }
+
+    /// Opens the channel to read the evidence store.
+    pub(crate) async fn audit(&self) -> anyhow::Result<Audit> {
+        Ok(AuditClient::new(self.line().await?).max_decoding_message_size(hoop_rpc::MAX_MESSAGE_BYTES))
+    }
+
+    /// Opens the channel to see and release what waits for people.
+    pub(crate) async fn approvals(&self) -> anyhow::Result<Approvals> {
+        Ok(ApprovalsClient::new(self.line().await?))
+    }
+
+    async fn line(&self) -> anyhow::Result<Line> {
         let (Some(server), Some(ca), Some(token_file)) = (&self.server, &self.ca, &self.token_file) else {
             bail!("need --server, --ca and --token-file (or HOOP_SERVER, HOOP_CA and HOOP_TOKEN_FILE)");
         };
         let ca = std::fs::read_to_string(ca).with_context(|| format!("read `{}`", ca.display()))?;
         let token = std::fs::read_to_string(token_file).with_context(|| format!("read `{}`", token_file.display()))?;
-        connect(server, &ca, token.trim()).await
+        line(server, &ca, token.trim()).await
     }
 }
 
-/// Opens the channel with a CA and a token in hand.
+/// Opens the channel to administer with a CA and a token in hand.
 pub(crate) async fn connect(server: &str, ca_pem: &str, token: &str) -> anyhow::Result<Admin> {
+    Ok(AdminClient::new(line(server, ca_pem, token).await?))
+}
+
+async fn line(server: &str, ca_pem: &str, token: &str) -> anyhow::Result<Line> {
     let channel = hoop_rpc::connect(server, ca_pem, hoop_rpc::SERVER_NAME, None)
         .await
         .with_context(|| format!("connect to `{server}`"))?;
     let mut bearer: MetadataValue<Ascii> = format!("Bearer {token}").parse().context("the token is not printable")?;
     bearer.set_sensitive(true);
-    Ok(AdminClient::with_interceptor(channel, SignedIn(bearer)))
+    Ok(InterceptedService::new(channel, SignedIn(bearer)))
 }
 
 /// A call's failure in the administrator's words: the server's message, without transport detail.

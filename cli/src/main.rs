@@ -6,6 +6,7 @@
 //! ```text
 //!   manifest   YAML → documents, errors by line and column
 //!   client     one pinned, signed-in channel
+//!   shown/     text from elsewhere, times, amounts and YAML, as they are printed
 //!   commands/  one file per command
 //!   dev/       both planes, a demo issuer, a demo backend and a demo job
 //! ```
@@ -16,14 +17,18 @@ mod client;
 mod commands;
 mod dev;
 mod manifest;
+mod shown;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use commands::Outcome;
 use std::process::ExitCode;
 
+/// What the process exits with; [`Outcome`] and clap keep to it.
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 timed out.";
+
 /// Administers Hoopgate, the gateway for non-human identities.
 #[derive(Debug, Parser)]
-#[command(name = "hoopctl", version, propagate_version = true)]
+#[command(name = "hoopctl", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
     access: client::Access,
@@ -42,6 +47,12 @@ enum Command {
     Fleet(commands::fleet::Fleet),
     #[command(subcommand)]
     Policy(commands::policy::Policy),
+    #[command(subcommand)]
+    Sessions(commands::sessions::Sessions),
+    #[command(subcommand)]
+    Approvals(commands::approvals::Approvals),
+    #[command(subcommand)]
+    Audit(commands::audit::Audit),
     Dev(dev::Dev),
     /// Prints a completion script.
     Completion {
@@ -62,11 +73,17 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(cli)) {
         Ok(outcome) => ExitCode::from(outcome.code()),
+        // Whoever read the output has gone: there is nobody to tell.
+        Err(error) if reader_left(&error) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn reader_left(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
@@ -77,6 +94,9 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Cluster(cluster) => cluster.run(cli.access.connect().await?).await,
         Command::Fleet(fleet) => fleet.run(cli.access.connect().await?).await,
         Command::Policy(policy) => policy.run(),
+        Command::Sessions(sessions) => sessions.run(cli.access.sessions().await?).await,
+        Command::Approvals(approvals) => approvals.run(&cli.access).await,
+        Command::Audit(audit) => audit.run(&cli.access).await,
         Command::Dev(dev) => dev.run().await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "hoopctl", &mut std::io::stdout());
@@ -92,5 +112,29 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn completion_knows_every_command() {
+        let mut script = Vec::new();
+        clap_complete::generate(clap_complete::Shell::Bash, &mut Cli::command(), "hoopctl", &mut script);
+        let script = String::from_utf8(script).unwrap();
+        for command in Cli::command().get_subcommands() {
+            for below in command.get_subcommands() {
+                let case = format!("hoopctl__subcmd__{},{})", command.get_name(), below.get_name());
+                assert!(script.contains(&case), "{case}");
+            }
+        }
+        for word in ["--accept-gaps", "--checkpoint", "--refused"] {
+            assert!(script.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_what_the_help_says() {
+        let codes = [Outcome::Done, Outcome::Failed, Outcome::Refused, Outcome::TimedOut].map(Outcome::code);
+        assert_eq!(codes, [0, 1, 3, 4]);
+        let gone = anyhow::Error::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+        assert!(reader_left(&gone) && !reader_left(&anyhow::anyhow!("other")));
     }
 }

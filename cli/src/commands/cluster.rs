@@ -2,7 +2,7 @@
 
 use super::{Format, Outcome};
 use crate::client::{Admin, said};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hoop_wire::v1;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -63,7 +63,8 @@ async fn status(mut admin: Admin, output: Format) -> anyhow::Result<Outcome> {
         "applied_index": status.applied_index,
         "log_time_ms": status.log_time_ms,
     });
-    print_facts(&facts, output)
+    output.print(&facts, || lines(&facts))?;
+    Ok(Outcome::Done)
 }
 
 async fn join_token(
@@ -75,21 +76,13 @@ async fn join_token(
     let role = v1::create_join_token_request::Role::DataPlane.into();
     let request = v1::CreateJoinTokenRequest { role, labels, lifetime_ms };
     let reply = admin.create_join_token(request).await.map_err(said)?.into_inner();
-    match output {
-        Format::Table => println!("{}", reply.token),
-        Format::Json => {
-            let facts = json!({"token": reply.token, "expires_ms": reply.expires_ms, "ca": reply.ca});
-            println!("{}", serde_json::to_string_pretty(&facts)?);
-        }
-    }
+    let facts = json!({"token": reply.token, "expires_ms": reply.expires_ms, "ca": reply.ca});
+    output.print(&facts, || reply.token.clone())?;
     Ok(Outcome::Done)
 }
 
-fn print_facts(facts: &serde_json::Value, output: Format) -> anyhow::Result<Outcome> {
-    match (output, facts.as_object()) {
-        (Format::Json, _) => println!("{}", serde_json::to_string_pretty(facts)?),
-        (Format::Table, Some(members)) => members.iter().for_each(|(name, value)| println!("{name:<16} {value}")),
-        (Format::Table, None) => bail!("nothing to print"),
-    }
-    Ok(Outcome::Done)
+/// One fact on each line.
+fn lines(facts: &serde_json::Value) -> String {
+    let members = facts.as_object().into_iter().flatten();
+    members.map(|(name, value)| format!("{name:<16} {value}")).collect::<Vec<_>>().join("\n")
 }

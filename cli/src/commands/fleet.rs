@@ -21,13 +21,8 @@ impl Fleet {
     pub(crate) async fn run(&self, mut admin: Admin) -> anyhow::Result<Outcome> {
         let Self::Status { output } = self;
         let reply = admin.fleet_status(v1::FleetStatusRequest {}).await.map_err(said)?.into_inner();
-        match output {
-            Format::Table => println!("{}", table(&reply)),
-            Format::Json => {
-                let nodes: Vec<_> = reply.nodes.iter().map(json).collect();
-                println!("{}", serde_json::to_string_pretty(&nodes)?);
-            }
-        }
+        let nodes = reply.nodes.iter().map(json).collect();
+        output.print(&nodes, || table(&reply).to_string())?;
         Ok(Outcome::Done)
     }
 }

@@ -30,17 +30,11 @@ impl Get {
             None => admin.list(v1::ListRequest { kind }).await.map_err(said)?.into_inner().objects,
         };
         let objects = objects.into_iter().map(Object::try_from).collect::<Result<Vec<_>, _>>()?;
-        match self.output {
-            Format::Table => println!("{}", table(&objects)),
-            Format::Json if self.name.is_some() => {
-                let only = objects.first().map(json).transpose()?;
-                println!("{}", serde_json::to_string_pretty(&only)?);
-            }
-            Format::Json => {
-                let all = objects.iter().map(json).collect::<Result<Vec<_>, _>>()?;
-                println!("{}", serde_json::to_string_pretty(&all)?);
-            }
-        }
+        let value = match &self.name {
+            Some(_) => objects.first().map(json).transpose()?.unwrap_or_default(),
+            None => objects.iter().map(json).collect::<Result<_, _>>()?,
+        };
+        self.output.print(&value, || table(&objects).to_string())?;
         Ok(Outcome::Done)
     }
 }
@@ -67,6 +61,7 @@ fn json(object: &Object) -> serde_json::Result<serde_json::Value> {
         Spec::Identity(identity) => serde_json::to_value(identity)?,
         Spec::Connection(connection) => serde_json::to_value(connection)?,
         Spec::Policy(policy) => serde_json::to_value(policy)?,
+        Spec::Person(person) => serde_json::to_value(person)?,
     };
     Ok(json!({
         "apiVersion": "hoop/v1",

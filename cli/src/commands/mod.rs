@@ -1,17 +1,27 @@
-//! One file per command; each returns what the process exits with.
+//! One file or directory per command; each returns what the process exits with.
 
 pub(crate) mod apply;
+pub(crate) mod approvals;
+pub(crate) mod audit;
 pub(crate) mod cluster;
 pub(crate) mod delete;
 pub(crate) mod fleet;
 pub(crate) mod get;
 pub(crate) mod policy;
+#[cfg(test)]
+mod served;
+pub(crate) mod sessions;
+
+use crate::shown::{escape_json, yaml};
+use std::io::Write;
 
 /// How a command ended, in exit codes: 0 done, 1 failed, 2 usage (clap's), 3 refused, 4 timed out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// It did what was asked.
     Done,
+    /// It did not, and has said why.
+    Failed,
     /// The rules do not allow it, or it is not valid.
     Refused,
     /// It may yet happen.
@@ -23,6 +33,7 @@ impl Outcome {
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Failed => 1,
             Self::Refused => 3,
             Self::TimedOut => 4,
         }
@@ -36,4 +47,34 @@ pub(crate) enum Format {
     Table,
     /// For scripts.
     Json,
+    /// For files.
+    Yaml,
+}
+
+impl Format {
+    /// Prints a value, or the table that shows it.
+    pub(crate) fn print(self, value: &serde_json::Value, table: impl FnOnce() -> String) -> anyhow::Result<()> {
+        match self {
+            Self::Table => print_line(&table()),
+            Self::Json => print_line(&escape_json(&serde_json::to_string_pretty(value)?)),
+            Self::Yaml => print_line(yaml(value).trim_end()),
+        }
+    }
+}
+
+/// How to print what comes line by line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LineFormat {
+    /// For people.
+    Text,
+    /// For scripts: one object on each line.
+    Json,
+}
+
+/// Writes a line to standard output, where a reader that went away is an error and not a panic.
+pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(line.as_bytes())?;
+    out.write_all(b"\n")?;
+    Ok(out.flush()?)
 }

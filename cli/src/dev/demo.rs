@@ -1,6 +1,7 @@
 //! `hoopctl dev --demo`: plays the nightly job, step by step. Every line it prints as seen was checked; the first thing that
 //! is not as it should be ends the demo with an error.
 
+use super::administrator::{self, Administrator};
 use super::backend::DemoBackend;
 use super::issuer::{AUDIENCE, Claims, DemoIssuer};
 use super::job::{Answer, Job};
@@ -8,10 +9,14 @@ use super::planes::Planes;
 use crate::commands::Outcome;
 use anyhow::{Context, ensure};
 use hoop_model::spec::Origin;
+use std::path::Path;
 use std::time::Duration;
 
 /// Twice the lease, so that a slow machine does not fail the demo.
 const LEASE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How much of a session is printed.
+const SHOWN_LINES: usize = 16;
 
 /// Plays the demo.
 pub(super) async fn play() -> anyhow::Result<Outcome> {
@@ -23,6 +28,7 @@ pub(super) async fn play() -> anyhow::Result<Outcome> {
     stage.other_tokens_are_refused(&mut job).await?;
     stage.tightened_policy_is_felt(&mut job).await?;
     stage.lease_ends(&mut job).await?;
+    stage.session_is_shown(&mut job).await?;
     stage.evidence_is_whole().await?;
     println!("\nEvery step was observed.");
     Ok(Outcome::Done)
@@ -30,6 +36,7 @@ pub(super) async fn play() -> anyhow::Result<Outcome> {
 
 struct Stage {
     planes: Planes,
+    administrator: Administrator,
     issuer: DemoIssuer,
     backend: DemoBackend,
     token: String,
@@ -45,7 +52,8 @@ impl Stage {
         documents.push_str(OPEN_POLICY);
         planes.apply(&documents).await.context("apply the demo's resources")?;
         let token = issuer.token(&Claims::nightly())?;
-        Ok(Self { planes, issuer, backend, token })
+        let administrator = Administrator::new(planes.server(), planes.write_access()?);
+        Ok(Self { planes, administrator, issuer, backend, token })
     }
 
     async fn node_is_enrolled(&self) -> anyhow::Result<()> {
@@ -122,18 +130,87 @@ impl Stage {
         anyhow::bail!("the lease did not end within {LEASE_PATIENCE:?}")
     }
 
-    async fn evidence_is_whole(&self) -> anyhow::Result<()> {
-        step("the evidence: every chain verifies; a flipped bit and a cut tail are found in copies");
-        self.planes.stop_data_plane().await;
-        let mut all = 0;
-        for chain in self.planes.chains()? {
-            let (records, head) = chain.verify()?;
-            all += records;
-            ensure!(chain.with_flipped_bit(head).verify().is_err(), "a flipped bit was not found");
-            ensure!(chain.with_cut_tail(head).verify().is_err(), "a cut tail was not found");
+    async fn session_is_shown(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the control plane is back; what the job did, as an administrator reads it");
+        self.planes.restart_control_plane().await?;
+        self.until_served(job).await?;
+        self.backend.take_seen();
+        let id = self.session_with_a_refusal().await?;
+        println!("  $ hoopctl sessions show {id}");
+        let shown = self.administrator.done(&["sessions", "show", &id]).await?;
+        shown.lines().take(SHOWN_LINES).for_each(|line| println!("  {line}"));
+        println!("  … and {} more lines", shown.lines().count().saturating_sub(SHOWN_LINES));
+        for wanted in ["GET /orders/7", "DELETE /orders/7", "jobs never delete in production"] {
+            ensure!(shown.contains(wanted), "the session does not show `{wanted}`");
         }
-        ensure!(all > 0, "nothing was recorded");
-        println!("  verified     {all} records");
+        Ok(())
+    }
+
+    /// Waits until the node has shipped what it could not while the control plane was away.
+    async fn session_with_a_refusal(&self) -> anyhow::Result<String> {
+        let since = tokio::time::Instant::now();
+        while since.elapsed() < LEASE_PATIENCE {
+            let arguments = ["sessions", "list", "--identity", "nightly-react", "--refused", "-o", "json"];
+            let listed = self.administrator.done(&arguments).await?;
+            let listed: serde_json::Value = serde_json::from_str(&listed).context("read the list of sessions")?;
+            if let Some(id) = listed.pointer("/0/id").and_then(serde_json::Value::as_str) {
+                return Ok(id.to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        anyhow::bail!("no session with a refusal was listed within {LEASE_PATIENCE:?}")
+    }
+
+    async fn until_served(&self, job: &mut Job) -> anyhow::Result<()> {
+        let since = tokio::time::Instant::now();
+        while since.elapsed() < LEASE_PATIENCE {
+            if job.send("GET", "/c/react/notes/1", &self.token, "").await?.status == 200 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        anyhow::bail!("the job was not served again within {LEASE_PATIENCE:?}")
+    }
+
+    async fn evidence_is_whole(&self) -> anyhow::Result<()> {
+        step("the evidence verifies with nothing but its files and one public key; damage is found in copies");
+        self.planes.stop_data_plane().await;
+        let export = self.planes.directory().join("export");
+        let directory = export.to_string_lossy();
+        self.administrator.done(&["audit", "export", &directory]).await?;
+        let key = self.administrator.done(&["audit", "key"]).await?;
+        println!("  $ hoopctl audit verify EVIDENCE --key {}", key.trim());
+        let verified = self.administrator.done(&["audit", "verify", &directory, "--key", key.trim()]).await?;
+        verified.lines().for_each(|line| println!("  {line}"));
+        self.damage_is_found("a flipped byte", &key, |segment| {
+            change(segment, |bytes| {
+                let middle = bytes.len() / 2;
+                bytes.iter_mut().skip(middle).take(1).for_each(|byte| *byte ^= 1);
+            })
+        })
+        .await?;
+        self.damage_is_found("a cut tail", &key, |segment| {
+            change(segment, |bytes| bytes.truncate(bytes.len() * 3 / 4))
+        })
+        .await?;
+        self.damage_is_found("a missing segment", &key, |segment| Ok(std::fs::remove_file(segment)?)).await
+    }
+
+    /// Damages the last segment of a copy; the verifier must say so.
+    async fn damage_is_found(
+        &self,
+        what: &str,
+        key: &str,
+        damage: impl FnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (export, copy) = (self.planes.directory().join("export"), self.planes.directory().join(what));
+        administrator::copy_tree(&export, &copy)?;
+        let segments = administrator::files_ending(&copy, ".seg")?;
+        damage(segments.last().context("there is no segment")?)?;
+        let directory = copy.to_string_lossy();
+        let said = self.administrator.run(&["audit", "verify", &directory, "--key", key.trim()]).await?;
+        ensure!(said.code == 1, "{what} was not found: {said:?}");
+        println!("  {what}: found");
         Ok(())
     }
 
@@ -151,6 +228,12 @@ impl Stage {
         ensure!(seen == expected, "the backend should have seen {expected:?}");
         Ok(())
     }
+}
+
+fn change(file: &Path, with: impl FnOnce(&mut Vec<u8>)) -> anyhow::Result<()> {
+    let mut bytes = std::fs::read(file)?;
+    with(&mut bytes);
+    Ok(std::fs::write(file, bytes)?)
 }
 
 fn step(what: &str) {

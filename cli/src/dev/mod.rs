@@ -6,8 +6,8 @@
 //!                 control plane (one voter, temporary directory, throw-away seal key)
 //! ```
 
+mod administrator;
 mod backend;
-mod chains;
 mod demo;
 mod issuer;
 mod job;

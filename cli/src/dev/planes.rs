@@ -1,6 +1,5 @@
 //! Both planes in this process: each with its own directory, joined as two machines would be.
 
-use super::chains::{self, ChainFile};
 use crate::client::{self, Admin};
 use crate::commands::{Outcome, apply};
 use crate::manifest;
@@ -90,9 +89,19 @@ impl Planes {
         self.stop_control_plane().await;
     }
 
-    /// Reads the evidence that the data plane left.
-    pub(super) fn chains(&self) -> anyhow::Result<Vec<ChainFile>> {
-        chains::read_all(&self.directory.path().join("spool"), &ResourceName::parse(NODE)?)
+    /// Starts the control plane again, where it was and with what it knew.
+    pub(super) async fn restart_control_plane(&self) -> anyhow::Result<()> {
+        let listen =
+            self.server.strip_prefix("https://").unwrap_or_default().parse().context("the server's address")?;
+        let config = control_plane_config(self.directory.path(), listen);
+        let control = hoop_control_plane::ControlPlane::start(config).await.context("start the control plane again")?;
+        *self.control.lock().await = Some(control);
+        Ok(())
+    }
+
+    /// Returns the directory that is gone when the planes are.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Returns where jobs connect.
@@ -124,14 +133,18 @@ impl Planes {
 async fn start_control_plane(directory: &Path) -> anyhow::Result<hoop_control_plane::Running> {
     let seal_key = directory.join("seal.key");
     hoop_node::files::write_private(&seal_key, hex::encode(hoop_node::random::<32>()).as_bytes())?;
-    let config = hoop_control_plane::Config {
-        listen: loopback(),
+    Ok(hoop_control_plane::ControlPlane::start(control_plane_config(directory, loopback())).await?)
+}
+
+fn control_plane_config(directory: &Path, listen: SocketAddr) -> hoop_control_plane::Config {
+    hoop_control_plane::Config {
+        listen,
         data_dir: directory.join("control-plane"),
-        seal_key,
+        seal_key: directory.join("seal.key"),
+        evidence_dir: directory.join("control-plane/evidence"),
         server_names: Vec::new(),
         log: hoop_node::telemetry::Config::default(),
-    };
-    Ok(hoop_control_plane::ControlPlane::start(config).await?)
+    }
 }
 
 async fn start_data_plane(
@@ -152,6 +165,7 @@ async fn start_data_plane(
         transport: hoop_data_plane::Transport::Plaintext,
         state_dir: directory.join("data-plane"),
         spool_dir: directory.join("spool"),
+        spool_max_bytes: hoop_data_plane::DEFAULT_SPOOL_MAX_BYTES,
         shards: 1,
         join: hoop_data_plane::Join { token_file, control_plane: vec![server.to_owned()], ca: ca_file },
     };

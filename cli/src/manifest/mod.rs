@@ -5,6 +5,14 @@ mod yaml;
 
 pub(crate) use document::{Document, read_all};
 
+/// Reads the one document of a text, whatever it says.
+#[cfg(test)]
+pub(crate) fn parse_value(text: &str) -> serde_json::Value {
+    let mut documents = yaml::parse(text).unwrap();
+    assert_eq!(documents.len(), 1);
+    documents.remove(0).value
+}
+
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {problem}")]
