@@ -22,6 +22,8 @@ failed=0
 
 main() {
   step "tools" install_tools
+  # Of every platform, because the arrows between crates are read without a network.
+  step "packages" cargo fetch --locked
   step "format" cargo fmt --all --check
   step "lints" cargo clippy --workspace --all-targets -- -D warnings
   if [[ $mode != quick ]]; then

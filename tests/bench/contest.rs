@@ -96,14 +96,14 @@ fn take_turn(
 
 fn print_table(size: usize, connections: usize, subjects: &[Subject], results: &[anyhow::Result<Vec<Turn>>]) {
     println!("\n{} KiB, {connections} connections", size >> 10);
-    println!("{:<26}{:>12}{:>9}{:>13}{:>10}{:>10}", "", "CPU us/req", "x floor", "requests/s", "p50 us", "p99 us");
+    println!("{:<28}{:>12}{:>9}{:>13}{:>10}{:>10}", "", "CPU us/req", "x floor", "requests/s", "p50 us", "p99 us");
     let floor = subjects.iter().zip(results).find(|(subject, _)| subject.name == "floor");
     let floor = floor.and_then(|(_, result)| result.as_ref().ok()).map(|turns| median(turns, |turn| turn.cpu_micros));
     for (subject, result) in subjects.iter().zip(results) {
         let turns = match result {
             Ok(turns) => turns,
             Err(error) => {
-                println!("{:<26}  failed: {error}", subject.name);
+                println!("{:<28}  failed: {error}", subject.name);
                 continue;
             }
         };
@@ -114,7 +114,7 @@ fn print_table(size: usize, connections: usize, subjects: &[Subject], results: &
             (None, _) => ("-".to_owned(), "-".to_owned()),
         };
         println!(
-            "{:<26}{cpu:>12}{ratio:>9}{:>13.0}{:>10.0}{:>10.0}",
+            "{:<28}{cpu:>12}{ratio:>9}{:>13.0}{:>10.0}{:>10.0}",
             subject.name,
             median(turns, |turn| turn.per_second),
             median(turns, |turn| turn.p50),

@@ -35,7 +35,7 @@ pub(crate) struct Field {
     pub(crate) subjects: Vec<Subject>,
     issuer: Issuer,
     directory: PathBuf,
-    _processes: Vec<Process>,
+    processes: Vec<Process>,
     _cluster: Cluster,
 }
 
@@ -59,14 +59,16 @@ impl Field {
             process,
             tokens,
         };
+        let strict = subject("hoopgate, strict recording", gateway, Some(gateway_process), Tokens::Repeated);
         let subjects = vec![
             subject("direct", backend, None, Tokens::None),
             subject("floor", floor, Some(floor_process), Tokens::None),
             subject("nginx", nginx_address, Some(nginx_process), Tokens::None),
             subject("hoopgate, repeated token", gateway, Some(gateway_process), Tokens::Repeated),
             subject("hoopgate, new tokens", gateway, Some(gateway_process), Tokens::New),
+            Subject { prefix: "/c/strict", ..strict },
         ];
-        Self { subjects, issuer, directory: directory.to_owned(), _processes: processes, _cluster: cluster }
+        Self { subjects, issuer, directory: directory.to_owned(), processes, _cluster: cluster }
     }
 
     /// Makes the tokens of one run of the load, and returns their file. New ones are new in every run. They are ES256:
@@ -123,11 +125,28 @@ fn start_nginx(directory: &Path, backend: SocketAddr, processes: &mut Vec<Proces
     address
 }
 
-/// Everything on: token, policy, standard recording.
+impl Drop for Field {
+    fn drop(&mut self) {
+        // nginx ends its workers only when it is asked to.
+        for process in &mut self.processes {
+            if process.ended().is_none() {
+                process.signal("TERM");
+                process.wait();
+            }
+        }
+    }
+}
+
+/// Everything on: token, policy, standard recording, and once more with strict recording.
 fn start_cluster(issuer: &Issuer, backend: SocketAddr) -> Cluster {
     let mut cluster = Cluster::start(&Options { log: Some("warn"), ..Options::default() });
-    let documents = stage::caller(issuer) + &stage::connection("bench", &format!("http://{backend}"), "");
-    let _ = cluster.apply("bench", &documents, &[]).expect_done();
+    let upstream = format!("http://{backend}");
+    let documents = [
+        stage::caller(issuer),
+        stage::connection("bench", &upstream, ""),
+        stage::connection("strict", &upstream, "recording: strict"),
+    ];
+    let _ = cluster.apply("bench", &documents.concat(), &[]).expect_done();
     cluster.start_gateway();
     cluster.wait_until_ready();
     let token = issuer.token();

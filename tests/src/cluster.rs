@@ -182,6 +182,31 @@ impl Cluster {
         run(&mut hoopctl_command(self.directory.path(), self.control_port, arguments)())
     }
 
+    /// Runs the administrator's tool with somebody's own token.
+    #[must_use]
+    pub fn hoopctl_as(&self, token: &str, arguments: &[&str]) -> Said {
+        let file = tempfile::NamedTempFile::new_in(self.directory.path()).unwrap();
+        write_private(file.path(), token);
+        let mut command = Command::new(binary("hoopctl"));
+        command.arg("--server").arg(self.server()).arg("--ca").arg(self.ca());
+        run(command.arg("--token-file").arg(file.path()).args(arguments))
+    }
+
+    /// Runs the administrator's tool where there is no cluster it could ask.
+    #[must_use]
+    pub fn hoopctl_alone(&self, arguments: &[&str]) -> Said {
+        run(Command::new(binary("hoopctl")).args(arguments).current_dir(self.directory.path()))
+    }
+
+    /// Starts the control plane again, which must fail; returns what it said.
+    #[must_use]
+    pub fn control_plane_refuses_to_start(&mut self) -> String {
+        self.control.kill();
+        self.control = spawn_control_plane(self.directory.path());
+        assert!(!self.control.wait().success(), "the control plane started");
+        self.control.log()
+    }
+
     /// Applies documents.
     #[must_use]
     pub fn apply(&self, name: &str, documents: &str, options: &[&str]) -> Said {

@@ -21,6 +21,7 @@ pub mod client;
 pub mod cluster;
 pub mod evidence;
 pub mod issuer;
+pub mod people;
 pub mod poll;
 pub mod process;
 pub mod stage;

@@ -93,7 +93,7 @@ impl Stage {
     /// Reads and verifies the evidence.
     #[must_use]
     pub fn evidence(&self) -> Evidence {
-        Evidence::read(&self.cluster.spool())
+        Evidence::read(&self.cluster.spool(), &self.cluster.path("control-plane/evidence"))
     }
 }
 

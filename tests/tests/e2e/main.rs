@@ -11,6 +11,7 @@ mod newcomer;
 mod path;
 mod policy;
 mod readiness;
+mod store;
 mod tls;
 mod tokens;
 mod upstream;

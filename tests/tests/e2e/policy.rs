@@ -90,21 +90,9 @@ fn a_policy_that_does_not_hold_water_changes_nothing() {
 }
 
 #[test]
-fn a_held_command_is_not_run() {
+fn a_hold_that_nobody_could_release_is_rejected() {
     let stage = Stage::set();
-    stage.cluster.apply_and_wait(
-        r#"apiVersion: hoop/v1
-kind: Policy
-metadata: {name: four-eyes}
-spec:
-  cedar: |
-    @id("posts-wait")
-    @hold("on-call")
-    @message("posts wait for on-call")
-    forbid (principal, action == Hoop::Action::"http:POST", resource in Hoop::Connection::"orders");
-"#,
-    );
-    let answer = stage.send("POST", "/c/orders/1");
-    assert_eq!((answer.status, answer.refusal().as_str()), (428, "approval_required"));
-    stage.nothing_reached_the_backend();
+    let said = stage.cluster.apply("lonely", &hoop_tests::people::posts_wait(1), &[]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.err.contains("on-call"), "{said:?}");
 }
