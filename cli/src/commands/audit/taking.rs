@@ -18,6 +18,21 @@ pub(super) fn is_left_over(path: &Path) -> bool {
     [PARTIAL_SEGMENT, PARTIAL_ENTRIES, PARTIAL_CHECKPOINT].iter().any(|partial| path == Path::new(partial))
 }
 
+/// Makes a file anew. Whatever has its name is removed and not written to: it may lead elsewhere.
+fn create(path: &Path) -> anyhow::Result<File> {
+    remove(path)?;
+    File::create_new(path).with_context(|| format!("create `{}`", path.display()))
+}
+
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove `{}`", path.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// What was taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Taken {
@@ -77,7 +92,7 @@ impl<'a> Taking<'a> {
         ensure!(self.checkpoint, "the control plane sent no checkpoint: the export is not complete");
         if !self.entries {
             let empty = self.directory.join(PARTIAL_ENTRIES);
-            File::create(&empty).with_context(|| format!("create `{}`", empty.display()))?;
+            create(&empty)?;
         }
         let (new, place) = (self.directory.join(PARTIAL_ENTRIES), self.directory.join(ENTRIES));
         if place.exists() && !begins_with(&new, &place)? {
@@ -87,6 +102,7 @@ impl<'a> Taking<'a> {
         }
         put(&new, &place)?;
         put(&self.directory.join(PARTIAL_CHECKPOINT), &self.directory.join(CHECKPOINT))?;
+        remove(&self.directory.join(PARTIAL_SEGMENT))?;
         Ok(self.taken)
     }
 
@@ -100,7 +116,7 @@ impl<'a> Taking<'a> {
         };
         ensure!(!again, "the control plane sent `{name}` twice");
         let partial = self.partial(&name);
-        let file = File::create(&partial).with_context(|| format!("create `{}`", partial.display()))?;
+        let file = create(&partial)?;
         Ok(Open { name, file })
     }
 
@@ -207,6 +223,23 @@ mod tests {
         assert_eq!((read(root, FIRST), read(root, SECOND)), ("segment".into(), String::new()));
         assert_eq!((read(root, ENTRIES), read(root, CHECKPOINT)), ("123".into(), "b".into()));
         assert_eq!(files(root), 4);
+    }
+
+    #[test]
+    fn what_an_interrupted_export_left_is_removed_and_never_written_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, victim) = (directory.path().join("export"), directory.path().join("victim"));
+        std::fs::create_dir(&root).unwrap();
+        std::fs::write(&victim, "mine").unwrap();
+        for partial in [PARTIAL_SEGMENT, PARTIAL_ENTRIES, PARTIAL_CHECKPOINT] {
+            std::os::unix::fs::symlink(&victim, root.join(partial)).unwrap();
+        }
+        let parts = [("log/entries", "1"), ("log/checkpoint", "a"), (FIRST, "segment")];
+        let _ = export(&root, &parts).unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+        std::fs::write(root.join(PARTIAL_SEGMENT), "half").unwrap();
+        let _ = export(&root, &[("log/entries", "12"), ("log/checkpoint", "b")]).unwrap();
+        assert!(!root.join(PARTIAL_SEGMENT).exists());
     }
 
     #[test]

@@ -5,11 +5,12 @@ use super::medium::{Directory, PieceFile, Shelf};
 use super::spool::{Cut, RecorderUnavailable, Spool};
 use super::syncer::Syncer;
 use hoop_audit::{CloseReason, Durability, Entry, Receipt};
-use hoop_model::SessionId;
+use hoop_model::{ChainHead, SessionId};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::mpsc as threads;
 use std::time::Duration;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often what was written is brought to the disk.
@@ -26,11 +27,26 @@ pub(crate) struct Recorder<S: Shelf = Directory> {
     ledger: Arc<Ledger>,
     keeper: threads::Sender<Cut>,
     refusing: Cell<bool>,
+    /// How far the chain had come when the disk was last asked, and its answer.
+    asked: RefCell<Option<(ChainHead, oneshot::Receiver<bool>)>>,
+    /// How far the rest of the node knows that it has come.
+    said: RefCell<Option<ChainHead>>,
+    /// The file that was cut last. What it has precedes whatever the open one has.
+    cut: RefCell<Option<Arc<PieceFile>>>,
 }
 
 impl<S: Shelf> Recorder<S> {
     pub(crate) fn new(spool: Spool<S>, syncer: Syncer, ledger: Arc<Ledger>, keeper: threads::Sender<Cut>) -> Self {
-        Self { spool: RefCell::new(spool), syncer, ledger, keeper, refusing: Cell::new(false) }
+        Self {
+            spool: RefCell::new(spool),
+            syncer,
+            ledger,
+            keeper,
+            refusing: Cell::new(false),
+            asked: RefCell::default(),
+            said: RefCell::default(),
+            cut: RefCell::default(),
+        }
     }
 
     /// Writes the record that something is about to happen.
@@ -118,12 +134,38 @@ impl<S: Shelf> Recorder<S> {
         self.hand_over(&mut spool);
     }
 
-    /// Tells the rest of the node how far the chain has come.
+    /// Tells the rest of the node how far the chain has come on the disk. What the disk has not taken is not said: after a
+    /// loss of power other records would stand in its place, and the node would seem to contradict itself.
     fn publish(&self) {
+        let reached = self.reached();
         let mut spool = self.spool.borrow_mut();
         let progress = spool.progress();
-        self.ledger.advanced(progress.head, progress.bytes);
+        self.ledger.advanced(reached, progress.bytes);
+        let file = spool.file().cloned().or_else(|| self.cut.borrow().clone());
+        if let (Some(head), Some(file)) = (progress.head, file)
+            && self.asked.borrow().is_none()
+            && self.said.borrow().as_ref() != Some(&head)
+        {
+            // Every file that was cut before has been asked for, and rounds keep their order.
+            self.asked.replace(Some((head, self.syncer.ask(&file))));
+        }
         self.hand_over(&mut spool);
+    }
+
+    /// Returns how far the chain has come on the disk, if that has been found out since this was last called.
+    fn reached(&self) -> Option<ChainHead> {
+        let (head, mut answer) = self.asked.take()?;
+        match answer.try_recv() {
+            Ok(true) => {
+                self.said.replace(Some(head.clone()));
+                Some(head)
+            }
+            Ok(false) | Err(TryRecvError::Closed) => None,
+            Err(TryRecvError::Empty) => {
+                self.asked.replace(Some((head, answer)));
+                None
+            }
+        }
     }
 
     /// Hands over what was cut. Its bytes are counted first.
@@ -131,11 +173,14 @@ impl<S: Shelf> Recorder<S> {
         if !spool.has_cuts() {
             return;
         }
-        let progress = spool.progress();
-        self.ledger.advanced(progress.head, progress.bytes);
+        self.ledger.advanced(None, spool.progress().bytes);
         for cut in spool.take_cuts() {
             if cut.given_up {
                 self.ledger.ails();
+                self.cut.replace(None);
+            } else {
+                drop(self.syncer.ask(&cut.file));
+                self.cut.replace(Some(Arc::clone(&cut.file)));
             }
             if self.keeper.send(cut).is_err() {
                 tracing::error!("nobody seals evidence any more; the next start does");
@@ -147,9 +192,8 @@ impl<S: Shelf> Recorder<S> {
     /// Ends the chain, because the node stops. Nothing is recorded after that.
     pub(crate) fn end(&self) {
         let closing = Entry::Closed(CloseReason::Draining);
-        self.spool.borrow_mut().prepare_end(&closing, hoop_node::clock::unix_now());
-        self.publish();
         let mut spool = self.spool.borrow_mut();
+        spool.prepare_end(&closing, hoop_node::clock::unix_now());
         spool.end();
         self.hand_over(&mut spool);
     }

@@ -5,9 +5,10 @@ use crate::segment_path;
 use hoop_model::{ChainId, ContentHash, Gap, Head, SegmentRoot, UnixMillis};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long a record may be vouched for by a head and not be in the store, in milliseconds of log time: writers cut
-/// after 5 s, and then it is shipped and anchored. What takes longer is to be looked at.
-const PENDING_MS: u64 = 60_000;
+/// How long records of a chain that goes on may be vouched for by a head and not be in the store, in milliseconds of log
+/// time. It takes seconds, unless the node is down or cannot ship: then it has them, and says what it lost when it comes
+/// back. What takes longer than an hour is to be looked at.
+const PENDING_MS: u64 = 3_600_000;
 
 /// The log entry that says something, and its time.
 #[derive(Debug, Clone, Copy)]

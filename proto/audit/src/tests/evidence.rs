@@ -413,7 +413,7 @@ fn an_incarnation_that_is_over_seals_nothing_of_the_next() {
 }
 
 #[test]
-fn records_that_only_heads_know_are_pending_for_a_minute_and_then_missing() {
+fn records_that_only_heads_know_are_pending_for_an_hour_and_then_missing() {
     let id = chain_id("edge-1", CRASHED, 0);
     let mut writer = Writer::open(&id);
     (1..=3).for_each(|number| _ = writer.write(1, &forwarded(number)));
@@ -422,9 +422,9 @@ fn records_that_only_heads_know_are_pending_for_a_minute_and_then_missing() {
     let pending = Pending { chain: id.clone(), first: 1, last: writer.heads[2] };
     let report = store.audit();
     assert_eq!((report.problems, report.pending), (vec![], vec![pending]));
-    store.anchor(|entry| (entry.keys, entry.time) = (vec![announced("edge-2", LOST)], UnixMillis(1_060_000)));
+    store.anchor(|entry| (entry.keys, entry.time) = (vec![announced("edge-2", LOST)], UnixMillis(4_600_000)));
     assert!(store.audit().is_sound());
-    store.anchor(|entry| (entry.keys, entry.time) = (vec![announced("edge-2", NEXT)], UnixMillis(1_060_001)));
+    store.anchor(|entry| (entry.keys, entry.time) = (vec![announced("edge-2", NEXT)], UnixMillis(4_600_001)));
     let place = Place::Chain { chain: id, first: 1, last: 3 };
     assert_eq!(store.audit().problems, [problem(place, Fault::RecordsMissing(0))]);
 }

@@ -106,16 +106,25 @@ impl<'t> Tables<'t> {
     fn take_records(&mut self, root: &SegmentRoot, records: &[Record]) -> Result<(), EvidenceError> {
         let mut rows: BTreeMap<SessionId, Row> = BTreeMap::new();
         let mut known: BTreeSet<(u64, SessionId)> = BTreeSet::new();
+        let mut foreign: BTreeSet<SessionId> = BTreeSet::new();
         for record in records.iter().filter(|record| record.session != NO_SESSION) {
             let row = match rows.entry(record.session) {
                 Entry::Occupied(row) => row.into_mut(),
                 Entry::Vacant(place) => {
                     let row = self.row(record.session)?;
+                    // A session is its first node's. What another says of it stays in the store, and counts for nothing.
+                    if row.as_ref().is_some_and(|row| row.summary.node != root.chain.node.as_str()) {
+                        foreign.insert(record.session);
+                        continue;
+                    }
                     known.extend(row.as_ref().map(|row| (row.summary.opened_ms, record.session)));
                     place.insert(row.unwrap_or_else(|| Row::begin(record)))
                 }
             };
             row.count(record);
+        }
+        for session in foreign {
+            tracing::warn!(node = %root.chain.node, %session, "a node has records of another node's session");
         }
         for (opened_ms, session) in known {
             self.by_time.remove((opened_ms, number(session.to_bytes()))).map_err(EvidenceError::index)?;

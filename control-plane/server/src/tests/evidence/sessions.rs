@@ -154,6 +154,25 @@ async fn a_session_whose_chain_ended_without_its_end_ended_nobody_knows_how() {
 }
 
 #[tokio::test]
+async fn cp_14_what_another_node_says_of_a_session_counts_for_nothing() {
+    let (plane, own, intruder) = (Plane::start().await, process("n1", 1), process("n2", 2));
+    let shipper = plane.shipper(&own).await;
+    let mut writer = own.writer(0);
+    let frames = writer.frames(5, &[opened("nightly"), allowed(1)]);
+    plane.store(&shipper.node, &own.seal(&frames, &mut writer, false)).await;
+    let before = plane.list_sessions(v1::ListSessionsRequest::default()).await.unwrap();
+
+    let stranger = plane.shipper(&intruder).await;
+    let mut writer = intruder.writer(0);
+    let frames = writer.frames(5, &[opened("root"), refused(1), CLOSED]);
+    plane.store(&stranger.node, &intruder.seal(&frames, &mut writer, true)).await;
+    drop((shipper, stranger));
+    assert_eq!(plane.list_sessions(v1::ListSessionsRequest::default()).await.unwrap(), before);
+    let shown = plane.show(5).await.unwrap();
+    assert_eq!(shown.iter().map(numbered).collect::<Vec<_>>(), [(1, true), (2, true)]);
+}
+
+#[tokio::test]
 async fn a_session_is_shown_from_the_store_and_then_from_its_node_each_record_once() {
     let (plane, process) = (Plane::start().await, process("n1", 1));
     let mut shipper = plane.shipper(&process).await;
