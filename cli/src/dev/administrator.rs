@@ -27,6 +27,13 @@ impl Administrator {
         Self { server: server.to_owned(), ca, token_file }
     }
 
+    /// Gives somebody else the same tool with a token of their own, written to a file in this directory.
+    pub(super) fn for_person(&self, directory: &Path, token: &str) -> anyhow::Result<Self> {
+        let token_file = directory.join("person-token");
+        hoop_node::files::write_private(&token_file, token.as_bytes())?;
+        Ok(Self { server: self.server.clone(), ca: self.ca.clone(), token_file })
+    }
+
     /// Runs `hoopctl` with these arguments, whatever comes of it.
     pub(super) async fn run(&self, arguments: &[&str]) -> anyhow::Result<Said> {
         let program = std::env::current_exe().context("find this program")?;

@@ -24,6 +24,7 @@ impl DemoBackend {
                 ("GET", "/orders/7") => json(200, &json!({"id": 7, "state": "open", "items": 3})),
                 ("GET", "/notes/1") => json(200, &json!({"id": 1, "text": "restock before Friday"})),
                 ("PATCH", "/notes/1") => json(200, &json!({"id": 1, "saved": true})),
+                ("PATCH", "/orders/7") => json(200, &json!({"id": 7, "state": "cancelled"})),
                 ("DELETE", "/orders/7") => json(200, &json!({"deleted": 7})),
                 _ => json(404, &json!({"error": "not found"})),
             }

@@ -3,7 +3,7 @@
 
 use super::administrator::{self, Administrator};
 use super::backend::DemoBackend;
-use super::issuer::{AUDIENCE, Claims, DemoIssuer};
+use super::issuer::{AUDIENCE, Claims, DemoIssuer, PEOPLE};
 use super::job::{Answer, Job};
 use super::planes::Planes;
 use crate::commands::Outcome;
@@ -25,6 +25,7 @@ pub(super) async fn play() -> anyhow::Result<Outcome> {
     stage.node_is_enrolled().await?;
     stage.read_is_allowed(&mut job).await?;
     stage.delete_is_refused(&mut job).await?;
+    stage.update_is_held(&mut job).await?;
     stage.other_tokens_are_refused(&mut job).await?;
     stage.tightened_policy_is_felt(&mut job).await?;
     stage.lease_ends(&mut job).await?;
@@ -38,6 +39,7 @@ struct Stage {
     planes: Planes,
     administrator: Administrator,
     issuer: DemoIssuer,
+    staff: DemoIssuer,
     backend: DemoBackend,
     token: String,
 }
@@ -46,14 +48,16 @@ impl Stage {
     async fn set() -> anyhow::Result<Self> {
         let planes = Planes::start().await?;
         let issuer = DemoIssuer::start().await?;
+        let staff = DemoIssuer::start().await?;
         let backend = DemoBackend::start().await?;
         let mut documents = documents_of_caller(&issuer);
+        documents.push_str(&documents_of_people(&staff));
         documents.push_str(&document_of_connection("react", backend.origin()));
         documents.push_str(OPEN_POLICY);
         planes.apply(&documents).await.context("apply the demo's resources")?;
         let token = issuer.token(&Claims::nightly())?;
         let administrator = Administrator::new(planes.server(), planes.write_access()?);
-        Ok(Self { planes, administrator, issuer, backend, token })
+        Ok(Self { planes, administrator, issuer, staff, backend, token })
     }
 
     async fn node_is_enrolled(&self) -> anyhow::Result<()> {
@@ -76,6 +80,33 @@ impl Stage {
         step("the job deletes: blocked before execution");
         let answer = self.send(job, "DELETE", "/c/react/orders/7", "").await?;
         ensure!(answer.status == 403 && answer.code() == "forbidden", "expected a refusal, saw {answer:?}");
+        self.backend_saw(&[])
+    }
+
+    async fn update_is_held(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the job makes a high-risk update: held until somebody on call releases it");
+        let body = "{\"state\":\"cancelled\"}";
+        let path = "/c/react/orders/7";
+        let mut waiting = Job::connect(self.planes.gateway_address()).await?;
+        let token = self.token.clone();
+        let held = tokio::spawn(async move { waiting.send("PATCH", path, &token, body).await });
+        let token = self.staff.person_token("ann-id")?;
+        let ann = self.administrator.for_person(self.planes.directory(), &token)?;
+        let id = waiting_approval(&ann).await?;
+        self.backend_saw(&[])?;
+        println!("  $ hoopctl approvals show {id}");
+        ann.done(&["approvals", "show", &id]).await?.lines().for_each(|line| println!("  {line}"));
+        println!("  $ hoopctl approvals approve {id}");
+        println!("  {}", ann.done(&["approvals", "approve", &id]).await?.trim());
+        let answer = held.await.context("wait for the held command")??;
+        saw(&answer);
+        ensure!(answer.status == 200, "expected 200, saw {answer:?}");
+        self.backend_saw(&["PATCH /orders/7"])?;
+        println!("  PATCH {path}, showing the approval again");
+        let more = [("hoop-approval", id.as_str()), ("prefer", "wait=0")];
+        let again = job.send_with("PATCH", path, &self.token, (body, &more)).await?;
+        saw(&again);
+        ensure!(again.status == 409 && again.code() == "approval_spent", "expected approval_spent, saw {again:?}");
         self.backend_saw(&[])
     }
 
@@ -230,6 +261,20 @@ impl Stage {
     }
 }
 
+/// Waits until a command waits, and returns its approval.
+async fn waiting_approval(person: &Administrator) -> anyhow::Result<String> {
+    let since = tokio::time::Instant::now();
+    while since.elapsed() < LEASE_PATIENCE {
+        let listed = person.done(&["approvals", "list", "-o", "json"]).await?;
+        let listed: serde_json::Value = serde_json::from_str(&listed).context("read the list of approvals")?;
+        if let Some(id) = listed.pointer("/0/id").and_then(serde_json::Value::as_str) {
+            return Ok(id.to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("no command waited within {LEASE_PATIENCE:?}")
+}
+
 fn change(file: &Path, with: impl FnOnce(&mut Vec<u8>)) -> anyhow::Result<()> {
     let mut bytes = std::fs::read(file)?;
     with(&mut bytes);
@@ -267,6 +312,24 @@ spec:
     )
 }
 
+/// The demo's person, and the issuer that vouches for people.
+fn documents_of_people(staff: &DemoIssuer) -> String {
+    format!(
+        r#"---
+apiVersion: hoop/v1
+kind: Issuer
+metadata: {{name: staff}}
+spec: {{for: people, url: "{url}", audiences: ["{PEOPLE}"], algorithms: [ES256], maxTokenLifetime: 1h}}
+---
+apiVersion: hoop/v1
+kind: Person
+metadata: {{name: ann}}
+spec: {{issuer: staff, claims: {{sub: ann-id}}, teams: [on-call]}}
+"#,
+        url = staff.url()
+    )
+}
+
 /// A connection to a service.
 pub(super) fn document_of_connection(name: &str, origin: &Origin) -> String {
     format!(
@@ -283,8 +346,13 @@ spec:
   cedar: |
     permit (principal in Hoop::Group::"agents", action == Hoop::Action::"connect", resource == Hoop::Connection::"react");
     permit (principal in Hoop::Group::"agents", action in Hoop::Action::"read", resource in Hoop::Connection::"react");
-    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"http:PATCH", resource in Hoop::Connection::"react")
-    when { context.path like "/notes/*" };
+    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"http:PATCH", resource in Hoop::Connection::"react");
+
+    @id("updates-wait")
+    @hold("on-call")
+    @message("updates wait for on-call; notes do not")
+    forbid (principal, action == Hoop::Action::"http:PATCH", resource in Hoop::Connection::"react")
+    unless { context.path like "/notes/*" };
 ---
 apiVersion: hoop/v1
 kind: Policy

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 
 /// The audience the demo's gateway accepts.
 pub(super) const AUDIENCE: &str = "gw://dev";
+/// The audience of the tokens of people.
+pub(super) const PEOPLE: &str = "hoop://dev";
 const KEY_ID: &str = "demo-1";
 
 /// What a demo token says.
@@ -67,7 +69,14 @@ impl DemoIssuer {
         format!("http://{}", self.address)
     }
 
-    /// Mints a token.
+    /// Mints the token of a person who approves.
+    pub(super) fn person_token(&self, subject: &str) -> anyhow::Result<String> {
+        let now = hoop_node::clock::unix_now().to_seconds().0;
+        let body = json!({"iss": self.url(), "sub": subject, "aud": PEOPLE, "iat": now, "exp": now + 600});
+        self.sign(&body)
+    }
+
+    /// Mints a job's token.
     pub(super) fn token(&self, claims: &Claims) -> anyhow::Result<String> {
         let now = i64::try_from(hoop_node::clock::unix_now().to_seconds().0)?;
         let body = json!({
@@ -80,8 +89,12 @@ impl DemoIssuer {
             "ref": "refs/heads/main",
             "run_id": "nightly-1",
         });
+        self.sign(&body)
+    }
+
+    fn sign(&self, claims: &serde_json::Value) -> anyhow::Result<String> {
         let mut header = Header::new(Algorithm::ES256);
         header.kid = Some(KEY_ID.to_owned());
-        jsonwebtoken::encode(&header, &body, &self.key).context("sign a token")
+        jsonwebtoken::encode(&header, claims, &self.key).context("sign a token")
     }
 }

@@ -40,16 +40,30 @@ impl Job {
 
     /// Sends one request and reads the whole answer.
     pub(super) async fn send(&mut self, method: &str, path: &str, token: &str, body: &str) -> anyhow::Result<Answer> {
+        self.send_with(method, path, token, (body, &[])).await
+    }
+
+    /// Sends one request with more fields and reads the whole answer.
+    pub(super) async fn send_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: &str,
+        (body, more): (&str, &[(&str, &str)]),
+    ) -> anyhow::Result<Answer> {
         if self.sender.ready().await.is_err() {
             *self = Self::connect(self.gateway).await?;
         }
-        let request = hyper::Request::builder()
+        let mut request = hyper::Request::builder()
             .method(method)
             .uri(path)
             .header("host", self.gateway.to_string())
             .header("authorization", format!("Bearer {token}"))
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body.to_owned())))?;
+            .header("content-type", "application/json");
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body.to_owned())))?;
         let response = self.sender.send_request(request).await.context("send a request")?;
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.context("read the answer")?.to_bytes();

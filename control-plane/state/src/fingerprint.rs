@@ -279,6 +279,7 @@ impl Hash {
             recording,
             session_grace,
             response_timeout,
+            hold,
             nodes,
         } = connection;
         self.number(3);
@@ -294,6 +295,7 @@ impl Hash {
         });
         self.millis(*session_grace);
         self.millis(*response_timeout);
+        self.millis(*hold);
         self.labels(nodes);
     }
 }
@@ -345,7 +347,7 @@ mod tests {
             (bootstrap(), "74c609dfaf4a4960"),
             (only(issuer("https://a.test")), "5c90d815e9c191fe"),
             (only(identity("a", "ops")), "839fffef95bd8ab7"),
-            (only(connection("https://a.test")), "95f7120d995a31e5"),
+            (only(connection("https://a.test")), "d24cc7b74717e8d9"),
             (only(policy("a")), "0c4e63beea70e6d5"),
             (delete(base, reference(Kind::Policy, "a")), "b14390e7b4e66350"),
             (mint(1, 2), "a6e1087d1fa62db4"),
@@ -353,7 +355,7 @@ mod tests {
             (Change::Tick, "14ac577cdb2ef6d9"),
             (anchored(), "cf75f46319cd9b1d"),
             (stored(7, 1), "8f2a2a366d9ae7b0"),
-            (only(strict()), "266874f42d3eed48"),
+            (only(strict()), "bcc04481269c7df5"),
             (only(person("alice", &["on-call"])), "05523b964159cd03"),
         ];
         let found: Vec<String> = changes.iter().map(|(change, _)| of(change).to_string()).collect();

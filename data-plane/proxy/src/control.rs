@@ -6,10 +6,12 @@
 //!   jwks (discovery, refresh, wanted keys) ────────────┘
 //!
 //!   evidence ──▶ link (key, leftovers, heads)           evidence ──▶ ship, by a stream of its own
+//!   hold ──▶ holds (asked and told over link's channel), link (what is pushed) ──▶ hold
 //! ```
 
 pub(crate) mod fetch;
 pub(crate) mod heads;
+pub(crate) mod holds;
 pub(crate) mod job;
 pub(crate) mod join;
 pub(crate) mod jwks;
@@ -20,7 +22,9 @@ use crate::config::Config;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::medium::Directory;
 use crate::evidence::ship::Shipper;
+use crate::hold::desk::Ask;
 use crate::world::Shared;
+use holds::Clerk;
 use hoop_model::ResourceName;
 use join::Membership;
 use link::{Link, LinkError};
@@ -44,6 +48,8 @@ pub(crate) struct Control {
     pub(crate) wanted: mpsc::Receiver<ResourceName>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) directory: Directory,
+    /// What shards ask and tell about held commands.
+    pub(crate) asks: mpsc::UnboundedReceiver<Ask>,
 }
 
 impl Control {
@@ -55,10 +61,12 @@ impl Control {
         let addresses = self.config.join.control_plane.clone();
         let shipper =
             Shipper { ledger: Arc::clone(&self.ledger), directory: self.directory.clone(), addresses, membership };
+        let clerk =
+            Clerk { desk: Arc::clone(&self.shared.desk), asks: self.asks, incarnation: self.ledger.key.incarnation };
         let Self { config, shared, roots, ledger, directory, .. } = self;
         let link = Link { shared, publisher, roots, ledger, directory };
         let attached = stay_attached(&config, link, &joined);
-        tokio::join!(keys, attached, shipper.run());
+        tokio::join!(keys, attached, shipper.run(), clerk.run());
     }
 }
 

@@ -9,6 +9,7 @@
 //!     front ──▶ walk ──▶ upstream            per request: one load of the world, one record before, one after
 //!      guard     token    pool, line
 //!      serve     session  send, answer ──▶ evidence, and its syncer's thread
+//!                hold ◀──────────────────────────────────────────▶ control/holds, by the desk
 //!                  ▲                          │ pieces of the chain
 //!                  │ ArcSwap<World>           ▼
 //!                  │ ArcSwap<Lease>         1 keeper's thread
@@ -21,6 +22,7 @@ mod config;
 mod control;
 mod evidence;
 mod front;
+mod hold;
 mod shard;
 mod start;
 mod tls;

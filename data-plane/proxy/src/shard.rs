@@ -7,6 +7,7 @@
 use crate::evidence::recorder::Recorder;
 use crate::evidence::spool::RecorderUnavailable;
 use crate::front::serve::serve;
+use crate::hold::capture::Captives;
 use crate::upstream::line::Line;
 use crate::upstream::pool::Pool;
 use crate::walk::session::{self, Sessions};
@@ -45,6 +46,7 @@ pub(crate) struct Shard {
     pub(crate) verdicts: RefCell<VerdictCache>,
     pub(crate) pool: RefCell<Pool<Line>>,
     pub(crate) loop_token: LoopToken,
+    pub(crate) captives: Captives,
     recorder: Recorder,
     connections: Cell<usize>,
 }
@@ -67,6 +69,7 @@ impl Shard {
             verdicts: RefCell::new(VerdictCache::new()),
             pool: RefCell::new(Pool::new()),
             loop_token,
+            captives: Captives::default(),
             recorder,
             connections: Cell::new(0),
         }

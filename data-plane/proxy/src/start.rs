@@ -8,6 +8,7 @@ use crate::evidence::recorder::Recorder;
 use crate::evidence::ship::Shipper;
 use crate::evidence::{Custody, Evidence, NoEvidence};
 use crate::front::listen;
+use crate::hold::desk::Desk;
 use crate::shard::Shard;
 use crate::tls::{self, TlsError};
 use crate::world::Shared;
@@ -29,6 +30,8 @@ use tokio::task::LocalSet;
 const WANTED: usize = 256;
 /// How long the last records may take to be sealed once the node stops. What is not sealed is the next start's.
 const SEALED_WITHIN: Duration = Duration::from_secs(5);
+/// How long the control plane may take, once the node stops, to take note of what became of held commands.
+const TOLD_WITHIN: Duration = Duration::from_secs(5);
 
 /// A data-plane node.
 #[derive(Debug)]
@@ -94,7 +97,8 @@ impl DataPlane {
         let bound = listen::bind(config.listen, config.shards);
         let (http, listeners) = bound.map_err(|source| StartError::Listen { address: config.listen, source })?;
         let (wanted, wishes) = mpsc::channel(WANTED);
-        let shared = Arc::new(Shared::new(wanted));
+        let (desk, asks) = Desk::new();
+        let shared = Arc::new(Shared::new(wanted, Arc::clone(&desk)));
         let setups = listeners
             .into_iter()
             .enumerate()
@@ -110,11 +114,11 @@ impl DataPlane {
         let addresses = config.join.control_plane.len();
         let shared_too = Arc::clone(&shared);
         let to_ship = Arc::clone(&ledger);
-        let control = Control { config, shared: shared_too, roots, wanted: wishes, ledger, directory };
+        let control = Control { config, shared: shared_too, roots, wanted: wishes, ledger, directory, asks };
         let control = spawn("control".to_owned(), move || async move {
             tokio::select! {
                 () = control.run() => {}
-                () = last_shipment(stopped, &to_ship, addresses) => {}
+                () = last_word(stopped, &desk, &to_ship, addresses) => {}
             }
         })?;
         tracing::info!(%node, %http, %incarnation, "listening");
@@ -197,10 +201,15 @@ impl ShardSetup {
     }
 }
 
-/// Waits until the node is stopped, or dropped with what would have stopped it, and then for what is left to be shipped.
-async fn last_shipment(stopped: oneshot::Receiver<()>, ledger: &Ledger, addresses: usize) {
+/// Waits until the node is stopped, or dropped with what would have stopped it, and then for what became of held commands
+/// to be told, and for what is left to be shipped.
+async fn last_word(stopped: oneshot::Receiver<()>, desk: &Desk, ledger: &Ledger, addresses: usize) {
     if stopped.await.is_ok() {
-        Shipper::last_shipment(ledger, addresses).await;
+        let told = tokio::time::timeout(TOLD_WITHIN, desk.settled());
+        let (told, ()) = tokio::join!(told, Shipper::last_shipment(ledger, addresses));
+        if told.is_err() {
+            tracing::warn!("the control plane does not know yet what became of every held command");
+        }
     }
 }
 

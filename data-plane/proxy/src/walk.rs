@@ -2,32 +2,35 @@
 //!
 //! ```text
 //!   head ─► token ─► identity ─► session ─► verdict ─► record ─► Permit ─► connection ─► send ─► answer
+//!     │       │         │           │          │         │          │          │         │
+//!     │       │         │           │          └► capture ─► record ─► hold ─► Permit ───┘ people released it
 //!     └───────┴─────────┴───────────┴──────────┴─────────┴──────────┴──────────┴─────────┴──► refusal
 //! ```
 
+pub(crate) mod checkout;
+mod held;
 pub(crate) mod session;
 pub(crate) mod token;
 mod trace;
 
 use crate::front::reply::{self, Reply};
+use crate::hold::capture::Captive;
 use crate::shard::Shard;
 use crate::upstream::answer::Account;
-use crate::upstream::connect::connect;
-use crate::upstream::line::Line;
-use crate::upstream::pool::PoolKey;
 use crate::upstream::send::{Sending, send};
+use crate::upstream::upload::Payload;
 use crate::world::{Backend, World};
+use checkout::checkout;
 use hoop_audit::{CommandId, Entry, Outcome};
 use hoop_gate::{Permit, Step};
 use hoop_http::{RequestHead, Route, bearer, comes_back};
 use hoop_model::{Code, Refusal};
 use http::request::Parts;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use session::Held;
-use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::Poll;
 use token::Caller;
 use trace::Trace;
 
@@ -69,60 +72,114 @@ async fn command(
     if comes_back(&head.headers, &shard.loop_token) {
         return Err(refusal(Code::UpstreamLoop, "the request has been through this node"));
     }
+    let mut command = Command { shard, request, headers: head.headers, load: Load::Streaming(body), trace };
     for _ in 0..MAX_JUDGED {
-        let mut world = shard.world()?;
-        let caller = token::authenticate(shard, &mut world, bearer(&head.headers)?).await?;
-        let backend = world.policy.backend(request.connection());
-        let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
-        let held = session::session(shard, &world, &caller, backend, trace.id).await?;
-        let (permit, mut account) = judge(shard, &world, &held, &request, trace).await?;
-        let account = &mut account;
-
-        let (line, key) = match line(shard, &caller, backend).await {
-            Ok(line) => line,
-            Err(refusal) => return Err(tell(account, about(refusal, &caller, backend))),
-        };
-        let current = shard.look(|world| world.policy.revision).map_err(|refusal| tell(account, refusal))?;
-        if current != world.policy.revision {
-            continue;
+        if let Some(response) = command.walk().await? {
+            return Ok(response);
         }
-        let mut to_backend = request
-            .to_upstream(head.headers, &backend.spec.upstream, &shard.loop_token)
-            .map_err(|refusal| tell(account, refusal))?;
-        trace.write(&mut to_backend.headers);
-        let response_timeout = backend.spec.response_timeout;
-        let sending = Sending { head: to_backend, body, line, key, response_timeout };
-        let sent = send(shard, permit, sending, account).await;
-        return sent.map_err(|refusal| tell(account, about(refusal, &caller, backend)));
     }
     Err(refusal(Code::NotReady, "the policy keeps changing; send the command again"))
 }
 
-/// Judges the command and records the verdict; only then is there a permit.
-async fn judge(
-    shard: &Rc<Shard>,
-    world: &World,
-    held: &Rc<Held>,
-    request: &RequestHead,
+/// A command on its way.
+pub(crate) struct Command<'a> {
+    shard: &'a Rc<Shard>,
+    request: RequestHead,
+    headers: HeaderMap,
+    load: Load,
     trace: Trace,
-) -> Result<(Permit, Option<Account>), Box<Refusal>> {
-    let wall = hoop_node::clock::unix_now();
-    let intent = request.intent();
-    let decided = {
-        let verdicts = &mut shard.verdicts.borrow_mut();
-        held.session.borrow_mut().submit(&world.policy.rules, verdicts, intent, Some(trace.id), wall)
-    };
-    let Ok(written) = shard.record(decided.entry(), held.id) else { return Err(decided.unrecorded()) };
-    // From here on the record says that the command may go: how it ends is recorded whatever comes.
-    let mut account = allowed(decided.entry()).map(|command| Account::open(Rc::clone(shard), Rc::clone(held), command));
-    let step = match shard.durable(written, decided.durability()).await {
-        Ok(receipt) => decided.after(receipt),
-        Err(_) => return Err(tell(&mut account, decided.unrecorded())),
-    };
-    match step {
-        Step::Forward(permit) => Ok((permit, account)),
-        Step::Hold(held) => Err(held.unopened()),
-        Step::Refuse(refusal) => Err(tell(&mut account, refusal)),
+}
+
+/// A command's body.
+enum Load {
+    /// It streams.
+    Streaming(Incoming),
+    /// The command was captured with it.
+    Captured(Box<Captive>),
+    /// It is gone.
+    Gone,
+}
+
+/// What a verdict comes to, once it is recorded.
+#[expect(clippy::large_enum_variant, reason = "most commands are allowed, and each of them would pay for a box")]
+enum Judged {
+    Allowed(Permit, Option<Account>),
+    Held(hoop_gate::Held),
+}
+
+impl Command<'_> {
+    /// Walks once; `None` if the policy changed on the way, so that the command must be judged anew.
+    async fn walk(&mut self) -> Result<Option<Response<Reply>>, Box<Refusal>> {
+        let shard = self.shard;
+        let mut world = shard.world()?;
+        let caller = token::authenticate(shard, &mut world, bearer(&self.headers)?).await?;
+        let backend = world.policy.backend(self.request.connection());
+        let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
+        let held = session::session(shard, &world, &caller, backend, self.trace.id).await?;
+        match self.judge(&world, &held, backend).await? {
+            Judged::Allowed(permit, mut account) => {
+                let forwarded = self.forward(permit, &mut account, &caller, backend).await;
+                forwarded.map_err(|refusal| tell(&mut account, about(refusal, &caller, backend)))
+            }
+            Judged::Held(hold) => Box::pin(self.hold(hold, &held, &caller, backend)).await,
+        }
+    }
+
+    /// Judges the command and records the verdict; only then is there a permit.
+    async fn judge(&mut self, world: &World, held: &Rc<Held>, backend: &Backend) -> Result<Judged, Box<Refusal>> {
+        let shard = self.shard;
+        let wall = hoop_node::clock::unix_now();
+        let intent = self.request.intent();
+        let decided = {
+            let verdicts = &mut shard.verdicts.borrow_mut();
+            held.session.borrow_mut().submit(&world.policy.rules, verdicts, intent, Some(self.trace.id), wall)
+        };
+        // Boxed, as what follows a hold: most commands pass by.
+        let (decided, instead) = if self.is_to_be_captured(&decided) {
+            Box::pin(self.captured(decided, world, backend)).await
+        } else {
+            (decided, None)
+        };
+        let Ok(written) = shard.record(decided.entry(), held.id) else { return Err(decided.unrecorded()) };
+        // From here on the record says that the command may go: how it ends is recorded whatever comes.
+        let command = allowed(decided.entry());
+        let mut account = command.map(|command| Account::open(Rc::clone(shard), Rc::clone(held), command, None));
+        let step = match shard.durable(written, decided.durability()).await {
+            Ok(receipt) => decided.after(receipt),
+            Err(_) => return Err(tell(&mut account, decided.unrecorded())),
+        };
+        match step {
+            Step::Forward(permit) => Ok(Judged::Allowed(permit, account)),
+            Step::Hold(held) => Ok(Judged::Held(held)),
+            Step::Refuse(refusal) => Err(tell(&mut account, instead.unwrap_or(refusal))),
+        }
+    }
+
+    /// Sends what policy allows; `None` if the policy changed meanwhile.
+    async fn forward(
+        &mut self,
+        permit: Permit,
+        account: &mut Option<Account>,
+        caller: &Caller,
+        backend: &Backend,
+    ) -> Result<Option<Response<Reply>>, Box<Refusal>> {
+        let over = checkout(self.shard, caller, backend).await?;
+        if self.shard.look(|world| world.policy.revision)? != permit.revision() {
+            return Ok(None);
+        }
+        let (head, body) = match std::mem::replace(&mut self.load, Load::Gone) {
+            Load::Streaming(body) => {
+                let headers = std::mem::take(&mut self.headers);
+                (self.request.forwarded(headers), Payload::Streaming(body))
+            }
+            Load::Captured(captive) => (captive.forwarded, Payload::Captured(Full::new(captive.body))),
+            // INVARIANT: a body goes with the answer that ends the walk.
+            Load::Gone => return Err(refusal(Code::MalformedRequest, "the request's body is gone")),
+        };
+        let mut head = head.to_upstream(&backend.spec.upstream, &self.shard.loop_token)?;
+        self.trace.write(&mut head.headers);
+        let sending = Sending { head, body, over, response_timeout: backend.spec.response_timeout };
+        send(self.shard, permit, sending, account).await.map(Some)
     }
 }
 
@@ -138,22 +195,6 @@ fn allowed(entry: &Entry) -> Option<CommandId> {
         | Entry::Closed(_)
         | Entry::Approval(_) => None,
     }
-}
-
-/// Returns a connection to the backend that only this identity has used.
-async fn line(shard: &Shard, caller: &Caller, backend: &Backend) -> Result<(Line, PoolKey), Box<Refusal>> {
-    let key = PoolKey { connection: backend.uid, generation: backend.generation, identity: caller.identity.uid };
-    let pooled = poll_fn(|cx| Poll::Ready(shard.pool.borrow_mut().take(key, cx))).await;
-    if let Some(line) = pooled {
-        return Ok((line, key));
-    }
-    let connected = connect(&backend.spec.upstream, backend.tls.as_ref()).await;
-    let line = connected.map_err(|error| {
-        let error = crate::control::chain(&error);
-        tracing::warn!(connection = %backend.name, %error, "a backend cannot be reached");
-        refusal(Code::UpstreamUnreachable, "the backend cannot be reached")
-    })?;
-    Ok((line, key))
 }
 
 /// Notes in a command's account what its caller is told.

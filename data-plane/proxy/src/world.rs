@@ -6,8 +6,9 @@
 //! ```
 
 use crate::control::jwks::Keys;
+use crate::hold::desk::Desk;
 use crate::tls;
-use hoop_gate::{Lease, Standing};
+use hoop_gate::{DigestKey, Lease, Standing};
 use hoop_identity::{Directory, Trust};
 use hoop_model::spec::{Connection, Issuer, Scheme};
 use hoop_model::{Object, ResourceName, Revision, Spec, Uid, UnixSeconds};
@@ -24,6 +25,8 @@ pub(crate) struct Policy {
     pub(crate) rules: Rules,
     pub(crate) directory: Directory,
     pub(crate) issuers: BTreeMap<ResourceName, Trusted>,
+    /// What digests of commands are keyed with.
+    pub(crate) digest_key: DigestKey,
     identities: BTreeMap<Uid, Known>,
     backends: BTreeMap<ResourceName, Arc<Backend>>,
 }
@@ -82,10 +85,12 @@ pub(crate) struct Shared {
     pub(crate) subject: OnceLock<String>,
     /// True once the node stops.
     pub(crate) draining: watch::Sender<bool>,
+    /// Where shards ask and tell about held commands.
+    pub(crate) desk: Arc<Desk>,
 }
 
 impl Shared {
-    pub(crate) fn new(wanted: tokio::sync::mpsc::Sender<ResourceName>) -> Self {
+    pub(crate) fn new(wanted: tokio::sync::mpsc::Sender<ResourceName>, desk: Arc<Desk>) -> Self {
         Self {
             world: arc_swap::ArcSwapOption::empty(),
             lease: arc_swap::ArcSwap::from_pointee(Lease::NONE),
@@ -93,6 +98,7 @@ impl Shared {
             wanted,
             subject: OnceLock::new(),
             draining: watch::Sender::new(false),
+            desk,
         }
     }
 
@@ -115,6 +121,7 @@ impl Policy {
         revision: Revision,
         previous: Option<&Self>,
         roots: &Arc<RootCertStore>,
+        digest_key: DigestKey,
     ) -> Result<Compiled, CannotApply> {
         let rules = Rules::compile(objects, revision, previous.map(|p| &p.rules)).map_err(|errors| CannotApply {
             object: errors.first().map_or_else(String::new, |e| e.policy.to_string()),
@@ -125,6 +132,7 @@ impl Policy {
             rules,
             directory: Directory::compile(objects.iter().map(AsRef::as_ref)),
             issuers: BTreeMap::new(),
+            digest_key,
             identities: BTreeMap::new(),
             backends: BTreeMap::new(),
         };

@@ -27,6 +27,7 @@ impl From<&Connection> for v1::Connection {
             recording: recording.into(),
             session_grace_ms: millis(connection.session_grace),
             response_timeout_ms: millis(connection.response_timeout),
+            hold_ms: millis(connection.hold),
             nodes: connection.nodes.clone(),
         }
     }
@@ -57,6 +58,7 @@ impl TryFrom<v1::Connection> for Connection {
             recording,
             session_grace: Duration::from_millis(connection.session_grace_ms),
             response_timeout: Duration::from_millis(connection.response_timeout_ms),
+            hold: Duration::from_millis(connection.hold_ms),
             nodes: connection.nodes,
         })
     }

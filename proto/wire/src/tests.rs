@@ -54,6 +54,7 @@ fn specs() -> Vec<Spec> {
             recording: Recording::Standard,
             session_grace: Duration::from_millis(1500),
             response_timeout: Duration::from_secs(9),
+            hold: Duration::from_secs(8),
             nodes: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
         }),
         Spec::Person(Person {

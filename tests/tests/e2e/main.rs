@@ -2,6 +2,7 @@
 //!
 //! `path_…` is the one path that the quick gate walks.
 
+mod approvals;
 mod control_plane;
 mod crashes;
 mod evidence;

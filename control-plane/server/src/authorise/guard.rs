@@ -2,14 +2,18 @@
 
 use super::{Caller, Denied, Shown, authorise};
 use crate::cluster::Cluster;
-use crate::people::Recognised;
-use futures_util::future::{Either, Ready, ready};
+use crate::people::{Recognised, Unrecognised};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tower_service::Service;
+
+/// How long a person's call waits for keys of their issuer that are on their way.
+const KEYS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Puts the guard before a service.
 #[derive(Clone)]
@@ -40,27 +44,41 @@ impl<S> tower_layer::Layer<S> for GuardLayer {
 
 impl<S> Service<http::Request<Body>> for Guarded<S>
 where
-    S: Service<http::Request<Body>, Response = http::Response<Body>>,
+    S: Service<http::Request<Body>, Response = http::Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<Self::Response, S::Error>>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(context)
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        match admit(&request, &self.cluster) {
-            Ok(caller) => {
-                request.extensions_mut().insert(caller);
-                Either::Left(self.service.call(request))
+        // The service that said it is ready is the one to be called.
+        let another = self.service.clone();
+        let mut service = std::mem::replace(&mut self.service, another);
+        let cluster = Arc::clone(&self.cluster);
+        Box::pin(async move {
+            let mut fetched = cluster.people().fetched();
+            let mut admitted = admit(&request, &cluster);
+            if let Err(Denied::Unrecognised(Unrecognised::TryAgain)) = admitted {
+                // Late or not: the second look decides.
+                drop(tokio::time::timeout(KEYS_WITHIN, fetched.changed()).await);
+                admitted = admit(&request, &cluster);
             }
-            Err(denied) => {
-                tracing::info!(method = request.uri().path(), reason = %denied, "call denied");
-                Either::Right(ready(Ok(status(denied).into_http())))
+            match admitted {
+                Ok(caller) => {
+                    request.extensions_mut().insert(caller);
+                    service.call(request).await
+                }
+                Err(denied) => {
+                    tracing::info!(method = request.uri().path(), reason = %denied, "call denied");
+                    Ok(status(denied).into_http())
+                }
             }
-        }
+        })
     }
 }
 

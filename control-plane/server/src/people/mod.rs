@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   token ─▶ recognise   the state's issuers and persons, the issuers' keys  ─▶ Recognised   (waits for nothing)
-//!               └ a key is missing ─▶ asked for behind the scenes ─▶ "try again"
+//!               └ a key is missing ─▶ asked for; the guard waits for that, and looks again
 //!   Recognised ─▶ enter  recognised again in a fresh state, a sign-in that is not old ─▶ Entered
 //! ```
 

@@ -11,12 +11,15 @@ use hoop_node::clock::unix_now;
 use hoop_node::issuer::{IssuerKeys, tls};
 use hoop_state::State;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
 use tonic::{Code, Status};
 
 /// Who the people are, and the keys by which their tokens are told.
 pub(crate) struct People {
     keys: Arc<IssuerKeys<KeySet>>,
     known: Mutex<Option<Arc<Known>>>,
+    /// Counts the fetches that calls asked for and that have ended.
+    fetched: watch::Sender<u64>,
 }
 
 /// The issuers and persons of one revision.
@@ -62,7 +65,16 @@ impl People {
     /// Knows nobody yet.
     pub(crate) fn new() -> Self {
         let parse = |bytes: &[u8]| KeySet::parse(bytes).map_err(Into::into);
-        Self { keys: IssuerKeys::new(parse, tls::system_roots()), known: Mutex::new(None) }
+        Self {
+            keys: IssuerKeys::new(parse, tls::system_roots()),
+            known: Mutex::new(None),
+            fetched: watch::Sender::new(0),
+        }
+    }
+
+    /// Tells when a fetch has ended that a call asked for.
+    pub(crate) fn fetched(&self) -> watch::Receiver<u64> {
+        self.fetched.subscribe()
     }
 
     /// Reads a token and recognises its Person.
@@ -120,8 +132,11 @@ impl People {
 
     /// Asks for newer keys. How often an issuer is bothered is bounded there, whoever asks.
     fn want(&self, issuer: &Issuer) -> Unrecognised {
-        let (keys, issuer) = (Arc::clone(&self.keys), issuer.clone());
-        tokio::spawn(async move { drop(keys.want(&issuer).await) });
+        let (keys, issuer, fetched) = (Arc::clone(&self.keys), issuer.clone(), self.fetched.clone());
+        tokio::spawn(async move {
+            drop(keys.want(&issuer).await);
+            fetched.send_modify(|count| *count = count.wrapping_add(1));
+        });
         Unrecognised::TryAgain
     }
 }

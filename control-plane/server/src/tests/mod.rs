@@ -268,6 +268,7 @@ fn connection(name: &str, nodes: &[(&str, &str)]) -> v1::Document {
         recording: v1::connection::Recording::Standard.into(),
         session_grace_ms: 0,
         response_timeout_ms: 60_000,
+        hold_ms: 30_000,
         nodes: nodes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
     };
     document(name, spec::Kind::Connection(connection))

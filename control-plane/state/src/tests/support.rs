@@ -53,6 +53,7 @@ pub(crate) fn connection(upstream: &str) -> Spec {
         recording: Recording::Standard,
         session_grace: Duration::ZERO,
         response_timeout: Duration::from_secs(60),
+        hold: Duration::from_secs(30),
         nodes: Labels::from([("zone".into(), "a".into())]),
     })
 }

@@ -61,6 +61,7 @@ pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) 
         recording: Recording::Standard,
         session_grace: GRACE,
         response_timeout: Duration::from_secs(60),
+        hold: Duration::from_secs(30),
         nodes: [].into(),
     };
     let mut objects = vec![object("react", 2, Spec::Connection(connection))];

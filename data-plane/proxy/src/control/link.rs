@@ -6,9 +6,11 @@ use super::join::{JoinError, Membership};
 use super::publish::Publisher;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::medium::Directory;
+use crate::hold::desk::Desk;
+use crate::hold::wire;
 use crate::world::{CannotApply, Compiled, Policy, Shared};
-use hoop_gate::BootMillis;
-use hoop_model::{Object, Revision, UnixMillis};
+use hoop_gate::{BootMillis, DigestKey};
+use hoop_model::{ApprovalId, Object, Revision, UnixMillis};
 use hoop_wire::v1;
 use hoop_wire::v1::fleet_client::FleetClient;
 use hoop_wire::v1::from_node::Message as Up;
@@ -24,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
 
 /// How often the lease is renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
@@ -86,7 +89,7 @@ impl Link {
         let ca = &membership.ca_pem;
         let channel = hoop_rpc::connect(address, ca, hoop_rpc::SERVER_NAME, Some(client)).await;
         let channel = channel.map_err(|error| LinkError::Connect(error.into()))?;
-        let mut client = FleetClient::new(channel).max_decoding_message_size(hoop_rpc::MAX_MESSAGE_BYTES);
+        let mut client = FleetClient::new(channel.clone()).max_decoding_message_size(hoop_rpc::MAX_MESSAGE_BYTES);
         let (outbox, inbox) = mpsc::channel(OUTBOX);
         let mut attachment = Attachment {
             link: self,
@@ -103,6 +106,7 @@ impl Link {
         let attaching = tokio::time::timeout(SILENCE, client.attach(ReceiverStream::new(inbox))).await;
         let stream = attaching.map_err(|_| LinkError::Silent)?.map_err(status)?.into_inner();
         tracing::info!(control_plane = %address, "attached to the control plane");
+        let _attached = Attached::to(&self.shared.desk, channel);
         attachment.run(stream).await
     }
 
@@ -153,7 +157,12 @@ impl Attachment<'_> {
             }
             // Attaching anew brings a snapshot.
             Some(Down::Delta(_)) => return Err(LinkError::Misbehaved("a delta, which this node does not take")),
-            Some(Down::Hold(_)) => return Err(LinkError::Misbehaved("a hold, and this node keeps no command")),
+            Some(Down::Hold(changed)) => {
+                let id = ApprovalId::from_slice(&changed.id).ok();
+                let news = id.zip(wire::state(changed.state()));
+                let (id, state) = news.ok_or(LinkError::Misbehaved("a hold without an id or a state"))?;
+                self.link.shared.desk.board.post(id, state);
+            }
             None => return Err(LinkError::Misbehaved("a message of an unknown kind")),
         }
         Ok(())
@@ -165,7 +174,7 @@ impl Attachment<'_> {
         let roots = Arc::clone(&self.link.roots);
         self.compiling = Some(tokio::task::spawn_blocking(move || {
             let revision = snapshot.revision.unwrap_or_default().into();
-            (revision, compile(snapshot.objects, revision, previous.as_deref(), &roots))
+            (revision, compile(snapshot, revision, previous.as_deref(), &roots))
         }));
     }
 
@@ -230,6 +239,22 @@ impl Attachment<'_> {
     }
 }
 
+/// Lets shards ask and tell for as long as it lives.
+struct Attached<'a>(&'a Desk);
+
+impl<'a> Attached<'a> {
+    fn to(desk: &'a Desk, channel: Channel) -> Self {
+        desk.attached(Some(channel));
+        Self(desk)
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.0.attached(None);
+    }
+}
+
 async fn compiled(
     compiling: &mut Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
 ) -> Option<(Revision, Result<Compiled, CannotApply>)> {
@@ -240,7 +265,7 @@ async fn compiled(
 }
 
 fn compile(
-    objects: Vec<v1::Object>,
+    snapshot: v1::Snapshot,
     revision: Revision,
     previous: Option<&Policy>,
     roots: &Arc<RootCertStore>,
@@ -253,6 +278,10 @@ fn compile(
     if revision == Revision::default() {
         return Err(CannotApply { object: String::new(), reason: "the snapshot has no revision".to_owned() });
     }
-    let objects = objects.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Policy::compile(&objects, revision, previous, roots)
+    let digest_key = DigestKey::from_slice(&snapshot.digest_key).map_err(|error| CannotApply {
+        object: String::new(),
+        reason: format!("the snapshot has no digest key: {error}"),
+    })?;
+    let objects = snapshot.objects.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    Policy::compile(&objects, revision, previous, roots, digest_key)
 }

@@ -2,6 +2,7 @@
 
 use crate::upstream::answer::{Answer, Broken};
 use bytes::Bytes;
+use hoop_http::Patience;
 use hoop_model::{Refusal, TraceId};
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
@@ -21,7 +22,22 @@ pub(crate) enum Reply {
 pub(crate) fn refuse(mut refusal: Box<Refusal>, trace: TraceId) -> Response<Reply> {
     refusal.trace_id.get_or_insert(trace);
     tracing::debug!(trace_id = %trace, code = refusal.code.as_str(), "refused");
-    hoop_http::problem(&refusal).map(|body| Reply::Own(Full::new(body)))
+    own(hoop_http::problem(&refusal))
+}
+
+/// Renders the end of a hold, which may still be released.
+pub(crate) fn held(mut refusal: Box<Refusal>, patience: Patience, trace: TraceId) -> Response<Reply> {
+    refusal.trace_id.get_or_insert(trace);
+    tracing::debug!(trace_id = %trace, code = refusal.code.as_str(), "not released");
+    own(hoop_http::held(&refusal, patience))
+}
+
+/// Nothing answers under an approval's address: a node does not know where one stands that no command waits for here.
+/// The refusal names the approval.
+fn own(response: Response<Bytes>) -> Response<Reply> {
+    let mut response = response.map(|body| Reply::Own(Full::new(body)));
+    response.headers_mut().remove(header::LOCATION);
+    response
 }
 
 /// Says that all is well.

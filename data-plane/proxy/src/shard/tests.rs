@@ -7,6 +7,7 @@ use crate::evidence::Evidence;
 use crate::evidence::medium::PieceFile;
 use crate::evidence::name::PieceName;
 use crate::evidence::syncer::Synchronise;
+use crate::hold::desk::{Ask, Desk};
 use crate::world::Policy;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -14,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use hoop_audit::{Expected, Kind, verify_chain};
-use hoop_gate::Lease;
+use hoop_gate::{DigestKey, Lease};
 use hoop_model::spec::{self, Algorithm, Audience, ClaimCondition, KeySource, Origin, Protocol, Recording};
 use hoop_model::{Incarnation, Metadata, Object, ResourceName, Revision, Spec, Uid};
 use http_body_util::combinators::BoxBody;
@@ -27,6 +28,8 @@ use std::convert::Infallible;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
+
+mod holds;
 
 const POLICY: &str = r#"
     permit (principal, action == Hoop::Action::"connect", resource);
@@ -44,6 +47,8 @@ struct Stage {
     /// Connections and requests that reached the backend.
     seen: Rc<(Cell<u32>, Cell<u32>)>,
     spool: tempfile::TempDir,
+    /// What nobody answers, unless a test does.
+    asks: Option<tokio::sync::mpsc::UnboundedReceiver<Ask>>,
     _evidence: Evidence,
 }
 
@@ -109,6 +114,7 @@ fn connection(upstream: std::net::SocketAddr, recording: Recording) -> Spec {
         recording,
         session_grace: Duration::ZERO,
         response_timeout: Duration::from_millis(300),
+        hold: Duration::from_secs(30),
         nodes: spec::Labels::new(),
     })
 }
@@ -121,6 +127,13 @@ async fn backend(request: Request<Incoming>) -> Result<Answer, Infallible> {
     let mut response = Response::new(match request.uri().path() {
         "/echo" => request.into_body().boxed(),
         "/hang" => std::future::pending().await,
+        "/sum" => {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.unwrap().to_bytes();
+            let lines: Vec<_> = head.headers.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+            let seen = format!("{} {} {body:?}", head.method, lines.join(" "));
+            Full::new(Bytes::from(seen)).map_err(|n| match n {}).boxed()
+        }
         "/half" => {
             let first = futures_util::stream::once(async { Ok(Frame::data(Bytes::from_static(b"first"))) });
             let rest = futures_util::stream::pending();
@@ -159,7 +172,8 @@ impl Stage {
         let upstream = serve_backend(Rc::clone(&seen)).await;
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let spool = tempfile::tempdir().unwrap();
-        let shared = Arc::new(Shared::new(tokio::sync::mpsc::channel(1).0));
+        let (desk, asks) = Desk::new();
+        let shared = Arc::new(Shared::new(tokio::sync::mpsc::channel(1).0, desk));
         let incarnation = Incarnation::mint(7);
         let evidence = Evidence::open(&config(spool.path()), incarnation).unwrap();
         let recorder = evidence.recorder(0, 1, synchronise).unwrap();
@@ -175,7 +189,8 @@ impl Stage {
         let address = listener.local_addr().unwrap();
         tokio::task::spawn_local(Rc::clone(&shard).run(listener, None));
         let publisher = Publisher::new(shared);
-        let mut stage = Self { shard, publisher, objects, address, key, seen, spool, _evidence: evidence };
+        let mut stage =
+            Self { shard, publisher, objects, address, key, seen, spool, asks: Some(asks), _evidence: evidence };
         stage.publish(1);
         stage.lease(Duration::from_secs(15));
         stage
@@ -184,7 +199,7 @@ impl Stage {
     fn publish(&mut self, index: u64) {
         let roots = Arc::new(rustls::RootCertStore::empty());
         let revision = Revision { epoch: 0, index };
-        let compiled = Policy::compile(&self.objects, revision, None, &roots).unwrap();
+        let compiled = Policy::compile(&self.objects, revision, None, &roots, DigestKey::new([9; 32])).unwrap();
         self.publisher.apply(compiled).unwrap();
     }
 

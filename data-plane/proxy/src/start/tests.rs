@@ -2,13 +2,16 @@
 
 use super::*;
 use crate::config::Join;
+use crate::hold::board::News;
 use hoop_audit::{Chain, CloseReason, Entry, Kind, Sealing, SigningKey, VerifyingKey, read_segment, records};
-use hoop_model::{ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
+use hoop_gate::HoldState;
+use hoop_model::{ApprovalId, ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
 use hoop_node::pki::{ClusterCa, NODE_LIFETIME, PeerIdentity, Role, SERVER_LIFETIME, pem};
 use hoop_wire::v1;
 use hoop_wire::v1::evidence_server::{Evidence as EvidenceService, EvidenceServer};
 use hoop_wire::v1::fleet_server::{Fleet, FleetServer};
 use hoop_wire::v1::from_node::Message as Up;
+use hoop_wire::v1::holds_server::{Holds, HoldsServer};
 use hoop_wire::v1::join_server::{Join as JoinService, JoinServer};
 use hoop_wire::v1::ship_response::Outcome;
 use hoop_wire::v1::to_node::Message as Down;
@@ -32,6 +35,8 @@ struct ControlPlane {
     /// How long the certificate is good that a node joins with.
     lifetime: Duration,
     jobs: Mutex<Vec<v1::Job>>,
+    holds: Mutex<Vec<v1::HoldChanged>>,
+    left: Mutex<Vec<v1::LeaveHoldRequest>>,
     outcome: Mutex<Verdict>,
     /// What was shipped, and what it was answered.
     shipped: Mutex<Vec<(Vec<u8>, Outcome)>>,
@@ -74,6 +79,7 @@ impl Fleet for Service {
                 sent += snapshots.len();
                 let mut answers: Vec<_> = snapshots.into_iter().map(Down::Snapshot).collect();
                 answers.extend(std::mem::take(&mut *plane.jobs.lock().unwrap()).into_iter().map(Down::Job));
+                answers.extend(std::mem::take(&mut *plane.holds.lock().unwrap()).into_iter().map(Down::Hold));
                 if let Up::Renew(renew) = message {
                     answers.push(Down::Lease(v1::Lease {
                         sequence: renew.sequence,
@@ -129,6 +135,33 @@ impl EvidenceService for Service {
     }
 }
 
+/// Takes note of who leaves; the walk's own tests have the rest.
+#[tonic::async_trait]
+impl Holds for Service {
+    async fn open(&self, _: Request<v1::OpenHoldRequest>) -> Result<Response<v1::HoldResponse>, Status> {
+        Err(Status::unimplemented("open"))
+    }
+
+    async fn leave(&self, request: Request<v1::LeaveHoldRequest>) -> Result<Response<v1::HoldResponse>, Status> {
+        let certificate = hoop_rpc::authority::peer_certificate(&request).unwrap();
+        assert_eq!(PeerIdentity::of(&certificate).unwrap().node.as_str(), "dp-1");
+        self.0.left.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(v1::HoldResponse::default()))
+    }
+
+    async fn rejudged(&self, _: Request<v1::RejudgedRequest>) -> Result<Response<v1::HoldResponse>, Status> {
+        Err(Status::unimplemented("rejudged"))
+    }
+
+    async fn claim(&self, _: Request<v1::ClaimRequest>) -> Result<Response<v1::HoldResponse>, Status> {
+        Err(Status::unimplemented("claim"))
+    }
+
+    async fn finish(&self, _: Request<v1::FinishRequest>) -> Result<Response<v1::HoldResponse>, Status> {
+        Err(Status::unimplemented("finish"))
+    }
+}
+
 impl ControlPlane {
     fn sign(&self, request: &[u8], node: &ResourceName, lifetime: Duration) -> v1::JoinResponse {
         let now = hoop_node::clock::unix_now();
@@ -154,6 +187,8 @@ impl ControlPlane {
             renewed: Mutex::new(0),
             lifetime,
             jobs: Mutex::new(Vec::new()),
+            holds: Mutex::new(Vec::new()),
+            left: Mutex::new(Vec::new()),
             outcome: Mutex::new(Box::new(|_| Outcome::Stored)),
             shipped: Mutex::new(Vec::new()),
         });
@@ -166,6 +201,7 @@ impl ControlPlane {
             .unwrap()
             .add_service(JoinServer::new(Service(Arc::clone(&plane))))
             .add_service(FleetServer::new(Service(Arc::clone(&plane))))
+            .add_service(HoldsServer::new(Service(Arc::clone(&plane))))
             .add_service(EvidenceServer::new(Service(Arc::clone(&plane))));
         tokio::spawn(router.serve_with_incoming(incoming));
         (plane, format!("https://{address}"), ca_pem)
@@ -176,7 +212,8 @@ impl ControlPlane {
         let spec = v1::Spec { kind: Some(v1::spec::Kind::Policy(v1::Policy { cedar: cedar.into() })) };
         let metadata = v1::Metadata { name: "rules".into(), uid: vec![1; 16], generation: 1, revision };
         let object = v1::Object { metadata: Some(metadata), spec: Some(spec) };
-        let snapshot = v1::Snapshot { revision, cluster_version: 1, objects: vec![object], ..Default::default() };
+        let digest_key = vec![9; 32];
+        let snapshot = v1::Snapshot { revision, cluster_version: 1, objects: vec![object], digest_key };
         self.snapshots.lock().unwrap().push(snapshot);
     }
 
@@ -249,6 +286,14 @@ async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
         plane.heard(|up| matches!(up, Up::CannotApply(c) if c.revision == revision(8) && c.policy == "rules"))
     })
     .await;
+    plane.push(9, PERMIT);
+    plane.snapshots.lock().unwrap().last_mut().unwrap().digest_key.pop();
+    until("no key", async || {
+        plane.heard(
+            |up| matches!(up, Up::CannotApply(c) if c.revision == revision(9) && c.reason.contains("digest key")),
+        )
+    })
+    .await;
     plane.push(6, PERMIT);
     until("older", async || plane.heard(|up| matches!(up, Up::CannotApply(c) if c.revision == revision(6)))).await;
     assert_eq!(running.applied().index, 7, "the last good revision stays, and an older one never comes back");
@@ -262,7 +307,7 @@ async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
     *plane.granted_ms.lock().unwrap() = 15_000;
     std::fs::remove_file(path("token")).unwrap();
     let again = DataPlane::start(config).unwrap();
-    plane.push(9, PERMIT);
+    plane.push(10, PERMIT);
     until("ready again", async || readyz(again.http).await == "200").await;
     assert_eq!(*plane.joined.lock().unwrap(), 1, "the certificate is used again");
     assert_eq!(
@@ -383,4 +428,24 @@ async fn who_looks_on_sees_what_is_not_shipped_yet() {
     *plane.outcome.lock().unwrap() = Box::new(|_| Outcome::Stored);
     running.stop().await;
     assert_eq!(std::fs::read_dir(&spool).unwrap().count(), 0, "the last shipment took it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn the_attachment_brings_what_people_decided_and_takes_what_is_to_be_told_also_while_the_node_stops() {
+    let (plane, address, ca) = ControlPlane::serve(NODE_LIFETIME).await;
+    let directory = tempfile::tempdir().unwrap();
+    let running = DataPlane::start(config(directory.path(), address, &ca)).unwrap();
+    let desk = Arc::clone(&running.shared.desk);
+    until("attached", async || desk.is_attached()).await;
+    let id = ApprovalId::mint(5);
+    let mut watching = desk.board.opening().watch(id);
+    let denied = v1::HoldChanged { id: id.to_bytes().to_vec(), state: v1::approval::State::Denied.into() };
+    plane.holds.lock().unwrap().push(denied);
+    assert_eq!(watching.news().await, News::Stands(HoldState::Denied));
+    desk.leave(id);
+    running.stop().await;
+    let heard = plane.heard.lock().unwrap().clone();
+    let hello = heard.into_iter().find_map(|up| if let Up::Hello(hello) = up { Some(hello.incarnation) } else { None });
+    let left = plane.left.lock().unwrap().clone();
+    assert_eq!(left, [v1::LeaveHoldRequest { incarnation: hello.unwrap(), id: id.to_bytes().to_vec() }]);
 }

@@ -3,10 +3,12 @@
 use super::line::Line;
 use super::pool::PoolKey;
 use super::upload::Progress;
+use crate::hold::spending::Spending;
 use crate::shard::Shard;
 use crate::walk::session::Held;
 use bytes::Bytes;
 use hoop_audit::{CommandId, Entry, Response};
+use hoop_model::{Code, Refusal};
 use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::pin::Pin;
@@ -26,11 +28,13 @@ pub(crate) struct Account {
     status: u16,
     upload: Option<Rc<Progress>>,
     bytes_out: u64,
+    /// What the command was released with, if it needed that.
+    spending: Option<Spending>,
 }
 
 impl Account {
-    pub(crate) fn open(shard: Rc<Shard>, held: Rc<Held>, command: CommandId) -> Self {
-        Self { shard, held, command, began: Instant::now(), status: 0, upload: None, bytes_out: 0 }
+    pub(crate) fn open(shard: Rc<Shard>, held: Rc<Held>, command: CommandId, spending: Option<Spending>) -> Self {
+        Self { shard, held, command, began: Instant::now(), status: 0, upload: None, bytes_out: 0, spending }
     }
 
     /// Notes what the caller is told.
@@ -38,11 +42,29 @@ impl Account {
         self.status = status.as_u16();
     }
 
-    /// Notes that the command is being sent.
-    pub(crate) fn sending(&mut self, upload: &Rc<Progress>) {
+    /// Notes that the command is being sent. Of a command that people released, that is recorded before the first byte.
+    ///
+    /// # Errors
+    /// [`Code::RecorderUnavailable`]: nothing may be sent.
+    pub(crate) fn sending(&mut self, upload: &Rc<Progress>) -> Result<(), Box<Refusal>> {
+        if let Some(spending) = &mut self.spending {
+            if self.shard.record(&Entry::Forwarded(self.command), self.held.id).is_err() {
+                let sentence = "the evidence could not be written";
+                return Err(Box::new(Refusal::because(Code::RecorderUnavailable, sentence)));
+            }
+            spending.sent();
+        }
         self.began = Instant::now();
         self.upload = Some(Rc::clone(upload));
         self.held.began(upload);
+        Ok(())
+    }
+
+    /// Notes that the backend answered.
+    pub(crate) fn answered(&mut self) {
+        if let Some(mut spending) = self.spending.take() {
+            spending.answered();
+        }
     }
 }
 

@@ -1,16 +1,14 @@
 //! Sending one command: the permit is redeemed in the poll that writes the first byte.
 
 use super::answer::{Account, Answer};
-use super::line::Line;
-use super::pool::PoolKey;
-use super::upload::{Progress, Upload};
+use super::upload::{Payload, Progress, Upload};
 use crate::front::reply::Reply;
 use crate::shard::{self, Shard};
+use crate::walk::checkout::Checkout;
 use hoop_gate::{Authority, Permit};
 use hoop_model::{Code, Refusal};
 use http::request::Parts;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,9 +18,8 @@ use tokio::time::timeout_at;
 /// What goes to a backend, and over what.
 pub(crate) struct Sending {
     pub(crate) head: Parts,
-    pub(crate) body: Incoming,
-    pub(crate) line: Line,
-    pub(crate) key: PoolKey,
+    pub(crate) body: Payload,
+    pub(crate) over: Checkout,
     /// How long the backend may take until its response head is there.
     pub(crate) response_timeout: Duration,
 }
@@ -36,7 +33,7 @@ pub(crate) async fn send(
     sending: Sending,
     account: &mut Option<Account>,
 ) -> Result<Response<Reply>, Box<Refusal>> {
-    let Sending { head, body, mut line, key, response_timeout } = sending;
+    let Sending { head, body, over: Checkout { mut line, key }, response_timeout } = sending;
     let (upload, progress) = Upload::new(body);
     let request = Request::from_parts(head, upload);
 
@@ -48,7 +45,7 @@ pub(crate) async fn send(
         permit.redeem(&Authority { lease, applied: world.policy.revision, standing: &standing }, now)
     })??;
     if let Some(account) = account {
-        account.sending(&progress);
+        account.sending(&progress)?;
     }
     // Unconstrained: the runtime's budget must not put the first write off to a later poll.
     let exchanged = unconstrained(within(response_timeout, &progress, line.exchange(cleared, request))).await;
@@ -58,6 +55,9 @@ pub(crate) async fn send(
         Some(Err(error)) => return Err(failed(error.as_ref(), &progress)),
         None => return Err(refusal(Code::UpstreamTimeout, "the backend did not answer in time")),
     };
+    if let Some(account) = account {
+        account.answered();
+    }
     let (head, incoming) = response.into_parts();
     let mut headers = head.headers;
     hoop_http::from_upstream(head.status, &mut headers)?;

@@ -1,6 +1,7 @@
 //! The request's body on its way up.
 
 use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use std::cell::{Cell, RefCell};
@@ -11,13 +12,21 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// How long a caller may take for the next piece of its body (HT-16).
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A caller's body, streamed as the backend takes it. Trailers do not go on: nobody judged them.
+/// A caller's body, as the backend takes it. Trailers do not go on: nobody judged them.
 pub(crate) struct Upload {
-    incoming: Incoming,
+    payload: Payload,
     progress: Rc<Progress>,
     idle: Option<Pin<Box<Sleep>>>,
+}
+
+/// Where a body comes from.
+pub(crate) enum Payload {
+    /// The caller, while it is sent.
+    Streaming(Incoming),
+    /// It was captured: these bytes and no others.
+    Captured(Full<Bytes>),
 }
 
 /// How far an upload has come, and whether the exchange is cut; shared by both bodies and the session.
@@ -84,8 +93,24 @@ impl Progress {
     }
 }
 
+impl Payload {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
+        match self {
+            Self::Streaming(body) => Pin::new(body).poll_frame(cx).map_err(|_| Stopped),
+            Self::Captured(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Streaming(body) => body.is_end_stream(),
+            Self::Captured(body) => body.is_end_stream(),
+        }
+    }
+}
+
 impl Upload {
-    pub(crate) fn new(incoming: Incoming) -> (Self, Rc<Progress>) {
+    pub(crate) fn new(payload: Payload) -> (Self, Rc<Progress>) {
         let progress = Rc::new(Progress {
             bytes: Cell::new(0),
             moved: Cell::new(Instant::now()),
@@ -93,10 +118,10 @@ impl Upload {
             cut: Cell::new(false),
             waiting: RefCell::new(None),
         });
-        if incoming.is_end_stream() {
+        if payload.is_end_stream() {
             progress.end.set(Some(End::Whole));
         }
-        (Self { incoming, progress: Rc::clone(&progress), idle: None }, progress)
+        (Self { payload, progress: Rc::clone(&progress), idle: None }, progress)
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Stopped>>> {
@@ -121,7 +146,7 @@ impl Body for Upload {
             return this.broken();
         }
         loop {
-            let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+            let frame = match this.payload.poll_frame(cx) {
                 Poll::Pending => return this.poll_idle(cx),
                 Poll::Ready(frame) => frame,
             };
@@ -131,12 +156,12 @@ impl Body for Upload {
                     this.progress.end.set(Some(End::Whole));
                     return Poll::Ready(None);
                 }
-                Some(Err(_)) => return this.broken(),
+                Some(Err(Stopped)) => return this.broken(),
                 Some(Ok(frame)) => {
                     let Ok(data) = frame.into_data() else { continue };
                     this.progress.bytes.set(this.progress.bytes.get().saturating_add(data.len() as u64));
                     this.progress.moved.set(Instant::now());
-                    if this.incoming.is_end_stream() {
+                    if this.payload.is_end_stream() {
                         this.progress.end.set(Some(End::Whole));
                     }
                     return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -146,10 +171,13 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.payload.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        match &self.payload {
+            Payload::Streaming(body) => body.size_hint(),
+            Payload::Captured(body) => body.size_hint(),
+        }
     }
 }

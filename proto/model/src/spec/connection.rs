@@ -50,6 +50,9 @@ pub struct Connection {
     /// How long the backend may take until its response head is there.
     #[serde(default = "default_response_timeout", with = "crate::span::written")]
     pub response_timeout: Duration,
+    /// How long a caller may wait here for people to release its command; zero: it never waits, and comes back.
+    #[serde(default = "default_hold", with = "crate::span::written")]
+    pub hold: Duration,
     /// Which nodes serve it: those that have all of these labels.
     #[serde(default)]
     pub nodes: Labels,
@@ -57,6 +60,10 @@ pub struct Connection {
 
 const fn default_response_timeout() -> Duration {
     Duration::from_secs(60)
+}
+
+const fn default_hold() -> Duration {
+    Duration::from_secs(30)
 }
 
 impl Connection {
@@ -68,6 +75,7 @@ impl Connection {
         require(self.session_grace <= Duration::from_secs(3600), "sessionGrace", "must be at most 1h")?;
         let timeout = Duration::from_millis(100)..=Duration::from_secs(3600);
         require(timeout.contains(&self.response_timeout), "responseTimeout", "must be 100ms to 1h")?;
+        require(self.hold <= Duration::from_secs(600), "hold", "must be at most 10m")?;
         let ca_fits = self.upstream_ca.is_none() || self.upstream.scheme == Scheme::Https;
         require(ca_fits, "upstreamCa", "needs an `https://` upstream")?;
         require(self.nodes.len() <= 16, "nodes", "must be at most 16 labels")

@@ -34,6 +34,7 @@ pub(crate) fn connection(text: &str, environment: Option<&str>) -> Arc<Object> {
         recording: Recording::Standard,
         session_grace: Duration::ZERO,
         response_timeout: Duration::from_secs(60),
+        hold: Duration::from_secs(30),
         nodes: BTreeMap::new(),
     };
     object(text, 1000 + text.len() as u128, Spec::Connection(spec))
