@@ -5,7 +5,7 @@ use hoop_model::{ApprovalId, Code, Refusal, ResourceName, Target, Verdict};
 use hoop_policy::{ApprovalSubject, PersonSubject, Rules, VerdictCache};
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -233,21 +233,24 @@ fn a_slice_judges_votes_as_the_full_set_does() {
     let cases = config.cases;
     let counts: RefCell<BTreeMap<&str, usize>> = RefCell::default();
     let all = (prop::collection::vec(narrowing(), 0..8), asked());
-    let result = TestRunner::new(config).run(&all, |(rules, (person, approval))| {
-        let narrowings: String = rules.iter().enumerate().map(|(id, rule)| rule.cedar(id)).collect();
-        let noise = "@hold(\"dba\") forbid(principal, action in Hoop::Action::\"write\", resource);";
-        let objects = [
-            connection("react", Some("production")),
-            connection("stage", Some("staging")),
-            policy("rules", 1, &format!("{ANYTHING} {noise}\n{narrowings}")),
-        ];
-        let judged = Rules::compile(&objects, AT, None).unwrap().may_approve(&person, &approval);
-        let judged = judged.map_err(|refusal| refusal.code);
-        prop_assert_eq!(judged, reference(&rules, &person, &approval), "{}", narrowings);
-        let word = judged.map_or_else(Code::as_str, |()| "may");
-        *counts.borrow_mut().entry(word).or_default() += 1;
-        Ok(())
-    });
+    let result = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)).run(
+        &all,
+        |(rules, (person, approval))| {
+            let narrowings: String = rules.iter().enumerate().map(|(id, rule)| rule.cedar(id)).collect();
+            let noise = "@hold(\"dba\") forbid(principal, action in Hoop::Action::\"write\", resource);";
+            let objects = [
+                connection("react", Some("production")),
+                connection("stage", Some("staging")),
+                policy("rules", 1, &format!("{ANYTHING} {noise}\n{narrowings}")),
+            ];
+            let judged = Rules::compile(&objects, AT, None).unwrap().may_approve(&person, &approval);
+            let judged = judged.map_err(|refusal| refusal.code);
+            prop_assert_eq!(judged, reference(&rules, &person, &approval), "{}", narrowings);
+            let word = judged.map_or_else(Code::as_str, |()| "may");
+            *counts.borrow_mut().entry(word).or_default() += 1;
+            Ok(())
+        },
+    );
     if let Err(failure) = result {
         panic!("{failure}");
     }

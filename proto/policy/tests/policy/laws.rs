@@ -6,7 +6,7 @@ use hoop_model::{Intent, Target, Uid, Value, Verdict};
 use hoop_policy::{Rules, Subject, VerdictCache};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -142,7 +142,7 @@ fn law<S: Strategy>(of: S, law: impl Fn(S::Value) -> Vec<Verdict>) {
     let config = Config { failure_persistence: None, ..Config::default() };
     let cases = config.cases;
     let counts: RefCell<BTreeMap<&str, usize>> = RefCell::default();
-    let result = TestRunner::new(config).run(&of, |case| {
+    let result = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)).run(&of, |case| {
         for verdict in law(case) {
             *counts.borrow_mut().entry(verdict.word()).or_default() += 1;
         }

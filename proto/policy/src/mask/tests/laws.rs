@@ -4,7 +4,7 @@
 use super::{CREDENTIAL, class, json_in, key, text_in};
 use crate::mask::{MaskPlan, MaskedCounts};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ fn law<S: Strategy>(outcomes: &[&'static str], of: S, law: impl Fn(S::Value) -> 
     let config = Config { failure_persistence: None, ..Config::default() };
     let cases = config.cases;
     let counts: RefCell<BTreeMap<&str, usize>> = RefCell::default();
-    let result = TestRunner::new(config).run(&of, |case| {
+    let result = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)).run(&of, |case| {
         for outcome in law(case) {
             *counts.borrow_mut().entry(outcome).or_default() += 1;
         }
