@@ -4,7 +4,7 @@
 //! does is hoop-state's business; who may propose it is the server's. No openraft type leaves this crate, neither in an
 //! interface nor in a file.
 //!
-//! This landing has one voter. Peers come with the cluster landing: until then another node cannot be reached, and says
+//! There is one voter and there are no peers: another node cannot be reached, and whoever asks for one is told
 //! so.
 //!
 //! ```text

@@ -1,4 +1,4 @@
-//! Peers. There are none in this landing: whoever is asked for cannot be reached.
+//! Peers. There are none: whoever is asked for cannot be reached.
 
 use crate::types::Types;
 use openraft::error::{InstallSnapshotError, RPCError, RaftError, Unreachable};
