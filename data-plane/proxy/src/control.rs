@@ -3,18 +3,16 @@
 //! ```text
 //!   join ──▶ membership ──▶ link (snapshots, leases) ──┐
 //!                                                      ├──▶ publisher ──▶ Shared (ArcSwap<World>, ArcSwap<Lease>)
-//!   jwks (discovery, refresh, wanted keys) ────────────┘
+//!   issuers' keys (hoop-node; fetched when due) ───────┘
 //!
 //!   evidence ──▶ link (key, leftovers, heads)           evidence ──▶ ship, by a stream of its own
 //!   hold ──▶ holds (asked and told over link's channel), link (what is pushed) ──▶ hold
 //! ```
 
-pub(crate) mod fetch;
 pub(crate) mod heads;
 pub(crate) mod holds;
 pub(crate) mod job;
 pub(crate) mod join;
-pub(crate) mod jwks;
 pub(crate) mod link;
 pub(crate) mod publish;
 

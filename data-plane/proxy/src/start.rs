@@ -110,7 +110,7 @@ impl DataPlane {
         let shards = setups.into_iter().map(ShardSetup::start).collect::<Result<_, _>>()?;
         let (stop_control, stopped) = oneshot::channel();
         let node = config.node.clone();
-        let roots = tls::system_roots();
+        let roots = hoop_node::issuer::tls::system_roots();
         let addresses = config.join.control_plane.len();
         let shared_too = Arc::clone(&shared);
         let to_ship = Arc::clone(&ledger);

@@ -1,7 +1,6 @@
-//! TLS settings, both sides.
+//! TLS settings towards callers; those towards servers are hoop-node's.
 
-use hoop_node::pki::{InvalidAnchors, trust_anchors};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::ServerConfig;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::Path;
@@ -16,34 +15,9 @@ pub enum TlsError {
     /// There is no certificate.
     #[error("no certificate")]
     Empty,
-    /// The certificates to verify against cannot be used.
-    #[error("cannot verify against the given certificates")]
-    Anchors(#[from] InvalidAnchors),
     /// TLS does not take it.
     #[error("not usable for TLS")]
     Tls(#[from] rustls::Error),
-}
-
-/// Returns the certificates that the system trusts.
-pub(crate) fn system_roots() -> Arc<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    let (added, ignored) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        tracing::warn!(ignored, "the system trusts no certificate; upstreams and issuers need their own CA");
-    }
-    Arc::new(roots)
-}
-
-/// Returns settings that verify servers against `ca`, or against the system's certificates without one.
-pub(crate) fn client(ca: Option<&str>, system: &Arc<RootCertStore>) -> Result<Arc<ClientConfig>, TlsError> {
-    let roots = match ca {
-        None => Arc::clone(system),
-        Some(ca) => Arc::new(trust_anchors(ca)?),
-    };
-    let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
 }
 
 /// Returns settings that serve the certificate in these files.

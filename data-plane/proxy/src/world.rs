@@ -5,13 +5,14 @@
 //!   issuers' keys (fetched by this node) ───────────────────────────────────┴▶ World ──▶ one ArcSwap ──▶ shards
 //! ```
 
-use crate::control::jwks::Keys;
+use crate::control::publish::read_keys;
 use crate::hold::desk::Desk;
-use crate::tls;
 use hoop_gate::{DigestKey, Lease, Standing};
-use hoop_identity::{Directory, Trust};
+use hoop_identity::{Directory, KeySet, Trust};
 use hoop_model::spec::{Connection, Issuer, Scheme};
 use hoop_model::{Object, ResourceName, Revision, Spec, Uid, UnixSeconds};
+use hoop_node::issuer::{Keys, tls};
+use hoop_node::pki::InvalidAnchors;
 use hoop_policy::Rules;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,7 +110,7 @@ impl Shared {
 }
 
 /// What compiling one revision yields: the policy, and each issuer's keys as the revision itself has them.
-pub(crate) type Compiled = (Policy, BTreeMap<ResourceName, Keys>);
+pub(crate) type Compiled = (Policy, BTreeMap<ResourceName, Keys<KeySet>>);
 
 impl Policy {
     /// Compiles a revision.
@@ -142,7 +143,10 @@ impl Policy {
             match &object.spec {
                 Spec::Issuer(issuer) => {
                     let tls = tls::client(issuer.ca.as_deref(), roots).map_err(|e| cannot(name, &e))?;
-                    keys.insert(name.clone(), Keys::of(issuer, Instant::now()).map_err(|e| cannot(name, &e))?);
+                    keys.insert(
+                        name.clone(),
+                        Keys::of(issuer, read_keys, Instant::now()).map_err(|e| cannot(name, &*e))?,
+                    );
                     policy.issuers.insert(name.clone(), Trusted { spec: issuer.clone(), tls });
                 }
                 Spec::Identity(identity) => {
@@ -185,7 +189,7 @@ impl Policy {
 }
 
 impl Backend {
-    fn of(object: &Object, spec: &Connection, roots: &Arc<RootCertStore>) -> Result<Self, tls::TlsError> {
+    fn of(object: &Object, spec: &Connection, roots: &Arc<RootCertStore>) -> Result<Self, InvalidAnchors> {
         let tls = match spec.upstream.scheme {
             Scheme::Http => None,
             Scheme::Https => Some(tls::client(spec.upstream_ca.as_deref(), roots)?),

@@ -1,10 +1,10 @@
 //! What the shards see: the policy that is applied and the keys that are good, published together.
 
 use super::chain;
-use super::jwks::{self, Keys, Source};
 use crate::world::{CannotApply, Compiled, Policy, Shared, World};
 use hoop_identity::{KeySet, Trust, TrustedIssuer};
 use hoop_model::{ResourceName, Revision};
+use hoop_node::issuer::{self, Keys, Source, Unusable};
 use rustls::ClientConfig;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ const TICK: Duration = Duration::from_millis(250);
 pub(crate) struct Publisher {
     shared: Arc<Shared>,
     policy: Option<Arc<Policy>>,
-    keys: BTreeMap<ResourceName, Keys>,
+    keys: BTreeMap<ResourceName, Keys<KeySet>>,
     version: u64,
     /// What was published of each issuer's keys; a difference is a reason to publish again.
     published: Vec<Option<Arc<KeySet>>>,
@@ -40,7 +40,8 @@ struct Fetched {
     issuer: ResourceName,
     /// What they were fetched for; the issuer may be configured anew by then.
     source: Source,
-    keys: Result<Arc<KeySet>, ()>,
+    /// `None` if they could not be had.
+    keys: Option<Arc<KeySet>>,
 }
 
 impl Publisher {
@@ -72,7 +73,7 @@ impl Publisher {
             let kept = policy
                 .issuers
                 .get(&name)
-                .and_then(|issuer| known.remove(&name).filter(|known| known.are_of(&issuer.spec)));
+                .and_then(|issuer| known.remove(&name).filter(|known| known.source().is_of(&issuer.spec)));
             self.keys.insert(name, kept.unwrap_or(keys));
         }
         self.policy = Some(Arc::new(policy));
@@ -141,6 +142,11 @@ impl Publisher {
     }
 }
 
+/// Reads a JWK Set.
+pub(crate) fn read_keys(json: &[u8]) -> Result<KeySet, Unusable> {
+    Ok(KeySet::parse(json)?)
+}
+
 /// Fetches keys when they are due or wanted, each issuer by itself, for ever.
 pub(crate) async fn keep_keys(publisher: Rc<RefCell<Publisher>>, mut wanted: mpsc::Receiver<ResourceName>) {
     let mut fetching = JoinSet::new();
@@ -167,17 +173,17 @@ pub(crate) async fn keep_keys(publisher: Rc<RefCell<Publisher>>, mut wanted: mps
 }
 
 async fn run(fetch: Fetch) -> Fetched {
-    let keys = jwks::fetch_keys(&fetch.url, &fetch.tls).await;
+    let keys = issuer::fetch_keys(&fetch.url, &fetch.tls, read_keys).await;
     let keys = match keys {
         Ok(keys) => {
             for dropped in keys.dropped() {
                 tracing::info!(issuer = %fetch.issuer, kid = ?dropped.kid, reason = dropped.reason, "a key is not used");
             }
-            Ok(Arc::new(keys))
+            Some(Arc::new(keys))
         }
         Err(error) => {
             tracing::warn!(issuer = %fetch.issuer, error = %chain(&error), "the issuer's keys could not be fetched");
-            Err(())
+            None
         }
     };
     Fetched { issuer: fetch.issuer, source: fetch.source, keys }
