@@ -36,6 +36,20 @@ fn every_request_the_backend_saw_has_a_record_and_every_refusal_too() {
     assert_eq!(count(|entry| matches!(entry, Entry::Response(_))), 41);
 }
 
+/// Returns the calls of a trace from the write of a record to the send of its request, which must come later.
+pub(crate) fn from_record_to_send(trace: &str, name: &str) -> Vec<String> {
+    let (record, request) = (format!("GET /{name}"), format!("GET /{name} HTTP/1.1"));
+    let calls = eventually("the trace is written", || {
+        let calls = std::fs::read_to_string(trace).unwrap_or_default();
+        calls.contains(&request).then_some(calls)
+    });
+    let lines: Vec<_> = calls.lines().map(str::to_owned).collect();
+    let sent = lines.iter().position(|line| line.contains(&request)).unwrap();
+    let recorded = lines.iter().position(|line| line.contains(&record) && !line.contains("HTTP/1.1")).unwrap();
+    assert!(recorded < sent, "{}\n{}", lines[recorded], lines[sent]);
+    lines[recorded..sent].to_vec()
+}
+
 /// Reads the order of the system calls: the write of the record has returned before the send of the request begins.
 #[test]
 fn i2_the_record_is_written_before_the_first_byte_goes_up() {
@@ -49,19 +63,11 @@ fn i2_the_record_is_written_before_the_first_byte_goes_up() {
         assert_eq!(stage.send("GET", &format!("/c/orders/order-{number}-")).status, 200);
     }
     for number in 0..10 {
-        let (record, request) = (format!("GET /order-{number}-"), format!("GET /order-{number}- HTTP/1.1"));
-        let calls = eventually("the trace is written", || {
-            let calls = std::fs::read_to_string(file).unwrap_or_default();
-            calls.contains(&request).then_some(calls)
-        });
-        let lines: Vec<_> = calls.lines().collect();
-        let sent = lines.iter().position(|line| line.contains(&request)).unwrap();
-        let recorded = lines.iter().position(|line| line.contains(&record) && !line.contains("HTTP/1.1")).unwrap();
-        assert!(recorded < sent, "{}\n{}", lines[recorded], lines[sent]);
+        let between = from_record_to_send(file, &format!("order-{number}-"));
         // A call that another thread interrupted in the trace is shown in two lines, its return in the second.
-        let thread = lines[recorded].split_whitespace().next().unwrap();
-        let returned = lines[recorded..sent].iter().any(|line| line.starts_with(thread) && line.contains(" = "));
-        assert!(returned, "the write had not returned: {}", lines[recorded]);
+        let thread = between[0].split_whitespace().next().unwrap();
+        let returned = between.iter().any(|line| line.starts_with(thread) && line.contains(" = "));
+        assert!(returned, "the write had not returned: {}", between[0]);
     }
 }
 
