@@ -20,6 +20,8 @@ pub struct Options<'a> {
     pub log: Option<&'a str>,
     /// A program that the data-plane node runs under, with its arguments.
     pub under: Vec<String>,
+    /// More lines of the control plane's table `[evidence]`.
+    pub evidence: &'a str,
 }
 
 /// What a command of the administrator's said.
@@ -55,9 +57,10 @@ impl Cluster {
         write_private(&directory.path().join("seal.key"), &"5a".repeat(32));
         let config = format!(
             "listen = \"127.0.0.1:{control_port}\"\ndata_dir = \"{}\"\nseal_key = \"{}\"\n\n\
-             [log]\nfilter = \"{log}\"\n",
+             [log]\nfilter = \"{log}\"\n\n[evidence]\nlost_after_seconds = 2\n{}\n",
             at("control-plane"),
             at("seal.key"),
+            options.evidence,
         );
         std::fs::write(directory.path().join("control-plane.toml"), config).unwrap();
         let control = spawn_control_plane(directory.path());

@@ -112,7 +112,7 @@ fn pieces(spool: &Path, store: &Path) -> BTreeMap<ChainId, Pieces> {
 
 /// Whether a file of a spool is a piece of a chain, and not a copy on its way to be one or what was set aside.
 fn is_kept(path: &Path) -> bool {
-    let set_aside = path.iter().any(|part| part == "refused" || part == "unreadable");
+    let set_aside = path.iter().any(|part| part == "refused" || part == "unreadable" || part == "stranded");
     !set_aside && path.extension().is_some_and(|extension| extension == "open" || extension == "seg")
 }
 

@@ -142,6 +142,7 @@ fn control_plane_config(directory: &Path, listen: SocketAddr) -> hoop_control_pl
         data_dir: directory.join("control-plane"),
         seal_key: directory.join("seal.key"),
         evidence_dir: directory.join("control-plane/evidence"),
+        evidence: hoop_control_plane::EvidenceLimits::default(),
         server_names: Vec::new(),
         log: hoop_node::telemetry::Config::default(),
     }

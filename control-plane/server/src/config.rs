@@ -1,10 +1,12 @@
 //! Configuration: what the file says, and what it means.
 
+use crate::EvidenceLimits;
 use hoop_node::config::{ConfigError, load};
 use hoop_node::pki::SERVER_NAME;
 use hoop_node::telemetry;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where the evidence store is beneath the data directory, unless the file says otherwise.
 const EVIDENCE: &str = "evidence";
@@ -18,9 +20,19 @@ struct RawConfig {
     seal_key: PathBuf,
     evidence_dir: Option<PathBuf>,
     #[serde(default)]
+    evidence: RawEvidence,
+    #[serde(default)]
     server_names: Vec<String>,
     #[serde(default)]
     log: telemetry::Config,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEvidence {
+    reserve_bytes: Option<u64>,
+    node_bytes_per_hour: Option<u64>,
+    lost_after_seconds: Option<u64>,
 }
 
 /// How a control-plane node runs.
@@ -34,6 +46,8 @@ pub struct Config {
     pub seal_key: PathBuf,
     /// Where the evidence store is kept: what the fleet recorded, for as long as anybody wants to read it.
     pub evidence_dir: PathBuf,
+    /// How much evidence may come.
+    pub evidence: EvidenceLimits,
     /// DNS names and IP addresses its certificate has beside the one all nodes ask for.
     pub server_names: Vec<String>,
     /// How the process logs.
@@ -52,6 +66,9 @@ pub enum InvalidConfig {
     /// A path is empty.
     #[error("`{0}` is empty")]
     EmptyPath(&'static str),
+    /// Nothing could ever be shipped.
+    #[error("`evidence.node_bytes_per_hour` is 0: no node could ship anything")]
+    NoBudget,
 }
 
 impl Config {
@@ -64,7 +81,7 @@ impl Config {
     }
 
     fn of(raw: RawConfig) -> Result<Self, InvalidConfig> {
-        let RawConfig { listen, data_dir, seal_key, evidence_dir, mut server_names, log } = raw;
+        let RawConfig { listen, data_dir, seal_key, evidence_dir, evidence, mut server_names, log } = raw;
         let listen = listen.parse().map_err(|_| InvalidConfig::Listen(listen))?;
         let evidence_dir = evidence_dir.unwrap_or_else(|| data_dir.join(EVIDENCE));
         for (key, path) in [("data_dir", &data_dir), ("seal_key", &seal_key), ("evidence_dir", &evidence_dir)] {
@@ -73,7 +90,21 @@ impl Config {
             }
         }
         server_names.retain(|name| name != SERVER_NAME);
-        Ok(Self { listen, data_dir, seal_key, evidence_dir, server_names, log })
+        let evidence = evidence.limits()?;
+        Ok(Self { listen, data_dir, seal_key, evidence_dir, evidence, server_names, log })
+    }
+}
+
+impl RawEvidence {
+    fn limits(self) -> Result<EvidenceLimits, InvalidConfig> {
+        let usual = EvidenceLimits::default();
+        let node_bytes_per_hour = self.node_bytes_per_hour.unwrap_or(usual.node_bytes_per_hour);
+        (node_bytes_per_hour > 0).then_some(()).ok_or(InvalidConfig::NoBudget)?;
+        Ok(EvidenceLimits {
+            reserve_bytes: self.reserve_bytes.unwrap_or(usual.reserve_bytes),
+            node_bytes_per_hour,
+            lost_after: self.lost_after_seconds.map_or(usual.lost_after, Duration::from_secs),
+        })
     }
 }
 
@@ -96,6 +127,10 @@ mod tests {
         assert_eq!(config.evidence_dir, Path::new("/d/evidence"));
         let apart = "listen = '127.0.0.1:0'\ndata_dir = '/d'\nseal_key = '/k'\nevidence_dir = '/e'\n";
         assert_eq!(read(apart).unwrap().evidence_dir, Path::new("/e"));
+        assert_eq!(read(apart).unwrap().evidence, EvidenceLimits::default());
+        let bounded = "[evidence]\nreserve_bytes = 5\nnode_bytes_per_hour = 6\nlost_after_seconds = 7\n";
+        let limits = EvidenceLimits { reserve_bytes: 5, node_bytes_per_hour: 6, lost_after: Duration::from_secs(7) };
+        assert_eq!(read(&format!("{apart}{bounded}")).unwrap().evidence, limits);
     }
 
     #[test]
@@ -106,6 +141,9 @@ mod tests {
         assert!(matches!(read(&whole.replace("'/k'", "''")), Err(InvalidConfig::EmptyPath("seal_key"))));
         let nowhere = format!("{whole}evidence_dir = ''\n");
         assert!(matches!(read(&nowhere), Err(InvalidConfig::EmptyPath("evidence_dir"))));
+        let starved = format!("{whole}[evidence]\nnode_bytes_per_hour = 0\n");
+        assert!(matches!(read(&starved), Err(InvalidConfig::NoBudget)));
+        assert!(matches!(read(&format!("{whole}[evidence]\nreserve = 1\n")), Err(InvalidConfig::File(_))));
         assert!(matches!(read("listen = '127.0.0.1:0'\n"), Err(InvalidConfig::File(_))));
     }
 }

@@ -39,6 +39,6 @@ mod tests;
 
 pub use birth::BirthError;
 pub use config::{Config, InvalidConfig};
-pub use evidence::EvidenceError;
+pub use evidence::{EvidenceError, EvidenceLimits};
 pub use serve::CannotServe;
 pub use start::{ControlPlane, Running, StartError};

@@ -11,10 +11,8 @@ use crate::people::keep_keys;
 use crate::serve::{self, CannotServe};
 use hoop_node::seal::{SealKey, SealKeyError};
 use hoop_raft::{Replica, ReplicaConfig};
-use std::fs::DirBuilder;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,13 +96,13 @@ impl ControlPlane {
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         hoop_node::crypto::install();
-        let Config { listen, data_dir, seal_key, evidence_dir, server_names, log: _ } = config;
+        let Config { listen, data_dir, seal_key, evidence_dir, evidence: limits, server_names, log: _ } = config;
         let data_dir = make_data_dir(&data_dir)?;
         let seal_key = load_seal_key(&seal_key, &data_dir)?;
         let cannot_listen = |source| StartError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
         let address = listener.local_addr().map_err(cannot_listen)?;
-        let places = Places { evidence_dir, data_dir: data_dir.clone() };
+        let places = Places { evidence_dir, data_dir: data_dir.clone(), limits };
         let replica = Replica::start(ReplicaConfig { node_id: NODE_ID, data_dir, address: None }).await;
         let replica = replica.map_err(StartError::Replica)?;
         match open(&replica, seal_key, places, (listener, server_names)).await {
@@ -200,7 +198,7 @@ impl Running {
 }
 
 fn make_data_dir(path: &Path) -> Result<PathBuf, StartError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| path.canonicalize());
+    let made = hoop_node::files::make_directory(path).and_then(|()| path.canonicalize());
     made.map_err(|source| StartError::DataDirectory { path: path.to_owned(), source })
 }
 

@@ -46,7 +46,7 @@ pub enum Item {
         /// The number of the segment's first record.
         first: u64,
     },
-    /// A chain that is said to be lost.
+    /// A chain that is said to be lost or broken off.
     Lost(ChainId),
 }
 
@@ -148,7 +148,7 @@ impl<'a> Anchoring<'a> {
     /// Takes everything: heads before roots and losses, so that what a chain ended with is measured against the furthest
     /// it is known to have come; and only then forgets what is over.
     fn take(&mut self, anchor: AnchorEvidence) {
-        let AnchorEvidence { keys, heads, roots, lost } = anchor;
+        let AnchorEvidence { keys, heads, roots, lost, broken_off } = anchor;
         let mut touched = BTreeSet::new();
         for key in keys {
             touched.insert(key.node.clone());
@@ -169,6 +169,11 @@ impl<'a> Anchoring<'a> {
         for chain in lost {
             touched.insert(chain.node.clone());
             let taken = self.lost(&chain);
+            self.note(Item::Lost(chain), taken);
+        }
+        for chain in broken_off {
+            touched.insert(chain.node.clone());
+            let taken = self.check_node(&chain.node).map(|()| self.end_at_stored(&chain));
             self.note(Item::Lost(chain), taken);
         }
         touched.iter().for_each(|node| self.log.forget_ended(node));
@@ -260,16 +265,22 @@ impl<'a> Anchoring<'a> {
     /// Ends a chain of which its node has nothing any more: what was said to exist and is not stored is lost.
     fn lost(&mut self, id: &ChainId) -> Result<(), Skip> {
         self.check_node(&id.node)?;
-        let Some(mut chain) = self.log.chain(id).copied().filter(|chain| !chain.ended) else { return Ok(()) };
-        if self.log.newest(&id.node) == Some(id.incarnation) {
+        let is_open = self.log.chain(id).is_some_and(|chain| !chain.ended);
+        if is_open && self.log.newest(&id.node) == Some(id.incarnation) {
             return Err(Skip::Alive);
         }
+        self.end_at_stored(id);
+        Ok(())
+    }
+
+    /// Ends a chain with what is stored of it: all that was said to come after is lost.
+    fn end_at_stored(&mut self, id: &ChainId) {
+        let Some(mut chain) = self.log.chain(id).copied().filter(|chain| !chain.ended) else { return };
         if chain.next_stored() <= chain.head.sequence {
             self.entry.gaps.push(Gap { chain: id.clone(), first: chain.next_stored(), last: chain.head });
         }
         chain.ended = true;
         self.log.chains.insert(id.clone(), chain);
-        Ok(())
     }
 
     fn check_node(&self, node: &ResourceName) -> Result<(), Skip> {

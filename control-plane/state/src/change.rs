@@ -188,16 +188,19 @@ pub struct AnchorEvidence {
     pub heads: Vec<ChainHead>,
     /// Segments that the evidence store holds durably, of each chain in its order.
     pub roots: Vec<SegmentRoot>,
-    /// Chains of which their node has nothing any more.
+    /// Chains of earlier incarnations of which their node has nothing any more.
     pub lost: Vec<ChainId>,
+    /// Chains of which their node says that records are missing, and that it has shipped what precedes them.
+    pub broken_off: Vec<ChainId>,
 }
 
 impl AnchorEvidence {
     /// Returns how many items it has.
     #[must_use]
     pub fn items(&self) -> usize {
-        let Self { keys, heads, roots, lost } = self;
-        keys.len().saturating_add(heads.len()).saturating_add(roots.len()).saturating_add(lost.len())
+        let Self { keys, heads, roots, lost, broken_off } = self;
+        let over = lost.len().saturating_add(broken_off.len());
+        keys.len().saturating_add(heads.len()).saturating_add(roots.len()).saturating_add(over)
     }
 }
 

@@ -122,7 +122,7 @@ impl Hash {
     }
 
     fn anchor(&mut self, anchor: &AnchorEvidence) {
-        let AnchorEvidence { keys, heads, roots, lost } = anchor;
+        let AnchorEvidence { keys, heads, roots, lost, broken_off } = anchor;
         self.number(7);
         self.list(keys.iter(), |hash, EvidenceKey { node, incarnation, public }| {
             hash.incarnation(node, *incarnation);
@@ -140,6 +140,7 @@ impl Hash {
             hash.number(u64::from(*ends_chain));
         });
         self.list(lost.iter(), Self::chain);
+        self.list(broken_off.iter(), Self::chain);
     }
 
     fn incarnation(&mut self, node: &ResourceName, incarnation: Incarnation) {
@@ -334,6 +335,7 @@ mod tests {
             heads: vec![at(&id, 5, 1)],
             roots: vec![ending(root(&id, 1, 4, 1))],
             lost: vec![chain("b", 1, 0)],
+            broken_off: vec![chain("b", 2, 0)],
         })
     }
 
@@ -372,7 +374,7 @@ mod tests {
             change(&mut other);
             of(&Change::AnchorEvidence(other))
         };
-        let others: [&dyn Fn(&mut AnchorEvidence); 13] = [
+        let others: [&dyn Fn(&mut AnchorEvidence); 16] = [
             &|_| {},
             &|anchor| anchor.keys[0].public = [9; 32],
             &|anchor| anchor.keys[0].node = chain("b", 1, 0).node,
@@ -385,6 +387,9 @@ mod tests {
             &|anchor| anchor.roots[0].ends_chain = false,
             &|anchor| anchor.lost[0].shard = 1,
             &|anchor| anchor.lost.clear(),
+            &|anchor| anchor.broken_off[0].shard = 1,
+            &|anchor| anchor.broken_off.clear(),
+            &|anchor| std::mem::swap(&mut anchor.lost, &mut anchor.broken_off),
             &|anchor| anchor.keys.clear(),
         ];
         let hashes: std::collections::BTreeSet<ContentHash> = others.iter().map(|change| changed(change)).collect();

@@ -15,6 +15,10 @@
 //! Nothing here ever removes a record that is not stored: what cannot be written, kept, sealed or shipped makes the node
 //! refuse commands instead (`recorder_unavailable`), and by itself take them again.
 //!
+//! A chain of which the disk has lost records is *broken off*: what precedes them is sealed and shipped, what follows them
+//! is stranded, the next record begins another chain, and the control plane is told how far it went, so that the log says
+//! what is missing.
+//!
 //! # The disk
 //!
 //! ```text
@@ -22,7 +26,8 @@
 //!   SPOOL/NODE/INCARNATION-SHARD-FIRST.seg      sealed, waits to be shipped
 //!   SPOOL/NODE/INCARNATION-SHARD-FIRST.part     a copy that is being sealed
 //!   SPOOL/NODE/refused/…seg                     the control plane would not have it
-//!   SPOOL/NODE/unreadable/…                     an earlier start left it without one whole record
+//!   SPOOL/NODE/unreadable/…                     without one whole record, or what of it was not whole
+//!   SPOOL/NODE/stranded/…                       records before it are missing, so nobody can vouch for it
 //! ```
 
 pub(crate) mod keeper;
@@ -39,7 +44,7 @@ pub(crate) mod tail;
 
 use crate::config::Config;
 use hoop_audit::{InvalidSeed, SigningKey};
-use hoop_model::{EvidenceKey, Incarnation, SessionId};
+use hoop_model::{EvidenceKey, Incarnation};
 use keeper::Keeper;
 use ledger::Ledger;
 use medium::{Directory, Lock};
@@ -53,10 +58,6 @@ use std::sync::mpsc as threads;
 use syncer::{Syncer, Synchronise};
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
-
-/// The session of a record that belongs to none: the one that ends a chain in which no session is open. Ids of sessions
-/// are 128 random bits.
-pub(crate) const NO_SESSION: SessionId = SessionId::mint(0);
 
 /// The node's evidence, while the node is being stood up.
 pub(crate) struct Evidence {

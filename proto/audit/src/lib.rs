@@ -59,6 +59,7 @@ mod crypto;
 mod entry;
 mod judged;
 mod log;
+mod open;
 mod record;
 mod segment;
 mod verify;
@@ -77,9 +78,10 @@ pub use log::{
     Checkpoint, InvalidVerifierKey, LogFile, MAX_LOG_ENTRY_BYTES, NotACheckpoint, NotALogEntry, Tree, Unframed,
     VerifierKey, decode_log_entry, encode_log_entry,
 };
+pub use open::{NO_SESSION, OpenSessions};
 pub use record::{Broken, MAX_FRAME_BYTES, Record, Records, What, records};
 pub use segment::{
-    FlawedSeal, Leftover, MAX_SEGMENT_BYTES, Sealed, Sealing, Segment, SegmentSummary, read_segment, recover, seal,
-    segment_path,
+    FlawedSeal, Leftover, MAX_SEGMENT_BYTES, Rest, Sealed, Sealing, Segment, SegmentSummary, read_segment, recover,
+    seal, segment_path,
 };
 pub use verify::{ChainSummary, Expected, SessionSummary, verify_chain};

@@ -18,6 +18,8 @@ const SALT_BYTES: usize = 32;
 pub struct Record {
     /// Where its frame begins, in bytes from the start of the file.
     pub offset: usize,
+    /// How many bytes its frame has.
+    pub length: usize,
     /// The number it claims, and the hash of its header.
     pub head: Head,
     /// The hash that it names as the record before it.
@@ -34,6 +36,21 @@ pub struct Record {
     pub session: SessionId,
     /// What it says.
     pub entry: Entry,
+}
+
+impl Record {
+    /// Returns the chain that it says it is of.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        ChainId { node: self.node.clone(), incarnation: self.incarnation, shard: self.shard }
+    }
+
+    /// Returns its frame, given the bytes it was read from; nothing of any others.
+    #[must_use]
+    pub fn frame<'a>(&self, file: &'a [u8]) -> &'a [u8] {
+        let end = self.offset.saturating_add(self.length);
+        file.get(self.offset..end).unwrap_or_default()
+    }
 }
 
 /// Says where a chain file stops being one.
@@ -138,6 +155,7 @@ impl Iterator for Records<'_> {
 #[derive(Debug, Clone)]
 pub(crate) struct Link<'a> {
     pub(crate) offset: usize,
+    length: usize,
     pub(crate) head: Head,
     pub(crate) previous: ContentHash,
     pub(crate) chain: ChainId,
@@ -196,10 +214,10 @@ impl<'a> Links<'a> {
 impl Link<'_> {
     /// Decodes the payload.
     pub(crate) fn record(self) -> Result<Record, What> {
-        let Self { offset, head, previous, chain, time, session, kind, payload } = self;
+        let Self { offset, length, head, previous, chain, time, session, kind, payload } = self;
         let ChainId { node, incarnation, shard } = chain;
         let entry = codec::decode(kind, payload).map_err(What::Malformed)?;
-        Ok(Record { offset, head, previous, node, incarnation, shard, time, session, entry })
+        Ok(Record { offset, length, head, previous, node, incarnation, shard, time, session, entry })
     }
 
     /// Checks that it is the record of this chain that comes next.
@@ -250,6 +268,7 @@ fn parse(frame: &[u8], offset: usize) -> Result<Link<'_>, What> {
     let incarnation = Incarnation::from_slice(&header.incarnation).map_err(|_| What::Malformed("incarnation"))?;
     Ok(Link {
         offset,
+        length: size_of::<u32>().saturating_add(frame.len()),
         head: Head { sequence: header.sequence, hash: header_hash(header_bytes) },
         previous: ContentHash::from_slice(&header.previous).map_err(|_| What::Malformed("previous hash"))?,
         chain: ChainId { node, incarnation, shard: header.shard },

@@ -1,8 +1,8 @@
-//! Durable replacement of small files: a reader, also after a crash, finds the old bytes or the new ones, never a mixture.
+//! Durable directories, and durable replacement of small files: a reader, also after a crash, finds the old bytes or the new ones, never a mixture.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Says that a file was not durably replaced: it holds the old bytes or, if only the directory's sync failed, the new ones.
@@ -30,10 +30,28 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     replace(path, bytes, 0o644).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// Makes a directory and those above it, for its owner only (mode 0700), and brings their names to the disk: what is in
+/// it is durable only once they are.
+///
+/// # Errors
+/// What the host says.
+pub fn make_directory(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    // Of one that is there already, its name too: whoever made it may not have come so far.
+    let named = if missing.is_empty() { vec![path] } else { missing };
+    named.into_iter().try_for_each(|made| File::open(parent(made))?.sync_all())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a new file beside `path` with its final mode from the first moment on, then renames it over `path`.
 fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = parent(path);
     let suffix = hex::encode(crate::random::<8>());
     let beside = directory.join(format!(".{}.{suffix}", name.to_string_lossy()));
     let written = write_new(&beside, bytes, mode).and_then(|()| fs::rename(&beside, path));
@@ -69,6 +87,18 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         write_private(&path, b"new").unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"new".to_vec(), 0o600));
+    }
+
+    #[test]
+    fn a_directory_is_its_owners_alone_and_may_be_there_already() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a/b/c");
+        for _ in 0..2 {
+            make_directory(&path).unwrap();
+            assert_eq!([mode(&path), mode(path.parent().unwrap())], [0o700; 2]);
+        }
+        fs::write(directory.path().join("file"), "").unwrap();
+        assert!(make_directory(&directory.path().join("file/d")).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!   shells ─▶ clock, random                 `now` and ids, for the pure crates
 //!          ─▶ pki     ClusterCa ─signs─▶ NodeKey's request ─▶ certificate ─▶ PeerIdentity
 //!          ─▶ seal    SealKey: secrets at rest, bound to what they belong to
-//!          ─▶ files   durable replacement of small files
+//!          ─▶ files   durable directories, durable replacement of small files
 //!          ─▶ issuer  IssuerKeys: discovered, bounded, kept fresh
 //! ```
 

@@ -208,10 +208,7 @@ fn log(stage: &Stage) -> Vec<LogEntry> {
 #[test]
 fn au_03_a_node_that_lost_its_disk_leaves_a_gap_that_is_named() {
     let mut stage = Stage::set();
-    let (place, aside) =
-        (stage.cluster.path("control-plane/evidence/segments").join(NODE), stage.cluster.path("aside"));
-    let had_some = std::fs::rename(&place, &aside).is_ok();
-    std::fs::write(&place, "in the way").unwrap();
+    let blocked = Blocked::store(&stage);
     let heads = || log(&stage).iter().map(|entry| entry.heads.len()).sum::<usize>();
     let before = heads();
     eventually("a head is anchored", || {
@@ -221,21 +218,118 @@ fn au_03_a_node_that_lost_its_disk_leaves_a_gap_that_is_named() {
     stage.cluster.gateway_process().kill();
     assert!(!files(&stage.cluster.spool()).is_empty());
     std::fs::remove_dir_all(stage.cluster.spool()).unwrap();
-    std::fs::remove_file(&place).unwrap();
-    if had_some {
-        std::fs::rename(&aside, &place).unwrap();
-    }
+    drop(blocked);
 
     stage.cluster.start_gateway();
     stage.cluster.wait_until_ready();
     stage.wait_until_allowed();
     stop_in_order(&mut stage);
-    let export = Export::of(&stage);
-    let said = export.verify(&stage, &[]);
-    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
-    assert!(said.out.contains("declared lost by the cluster"), "{}{}", said.out, said.err);
-    let said = export.verify(&stage, &["--accept-gaps"]);
-    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    a_gap_is_named(&stage);
+}
+
+/// Waits until the cluster says what is lost; nothing else may be wrong.
+fn a_gap_is_named(stage: &Stage) {
+    eventually("the log has a gap", || log(stage).iter().any(|entry| !entry.gaps.is_empty()).then_some(()));
+    eventually("it is all there is to say", || {
+        let export = Export::of(stage);
+        let said = export.verify(stage, &[]);
+        assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+        let said = export.verify(stage, &["--accept-gaps"]);
+        assert!(said.out.contains("declared lost by the cluster"), "{}{}", said.out, said.err);
+        assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+        (!said.out.contains("pending")).then_some(())
+    });
+}
+
+/// Keeps the store from taking segments of the node, for as long as it lives.
+struct Blocked {
+    place: PathBuf,
+    aside: PathBuf,
+}
+
+impl Blocked {
+    fn store(stage: &Stage) -> Self {
+        let segments = stage.cluster.path("control-plane/evidence/segments");
+        let (place, aside) = (segments.join(NODE), stage.cluster.path("aside"));
+        drop(std::fs::rename(&place, &aside));
+        std::fs::write(&place, "in the way").unwrap();
+        Self { place, aside }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.place).unwrap();
+        drop(std::fs::rename(&self.aside, &self.place));
+    }
+}
+
+fn chains_with_gaps(stage: &Stage) -> usize {
+    let gaps = log(stage).into_iter().flat_map(|entry| entry.gaps);
+    gaps.map(|gap| gap.chain).collect::<BTreeSet<_>>().len()
+}
+
+/// Sends requests until some chain has three sealed segments on the node; returns the second.
+fn second_of_three(stage: &Stage) -> PathBuf {
+    eventually("a chain has three segments", || {
+        assert_eq!(stage.send("GET", "/c/orders/1").status, 200);
+        let sealed = files(&stage.cluster.spool().join(NODE));
+        let sealed: Vec<_> = sealed.into_iter().filter(|path| path.extension().is_some_and(|e| e == "seg")).collect();
+        let chain = |path: &PathBuf| path.to_str().unwrap().rsplit_once('-').unwrap().0.to_owned();
+        let is_one = |three: &&[PathBuf]| three.iter().all(|path| chain(path) == chain(&three[0]));
+        sealed.windows(3).find(is_one).map(|three| three[1].clone())
+    })
+}
+
+/// The chain ends before the hole, the log says what is missing, and the node goes on: with other chains, and without what
+/// cannot be shipped counting against it.
+#[test]
+fn au_02_a_hole_in_a_chain_on_the_node_is_declared_and_wedges_nothing() {
+    let mut stage = Stage::set();
+    let blocked = Blocked::store(&stage);
+    std::fs::remove_file(second_of_three(&stage)).unwrap();
+    drop(blocked);
+    let stranded = || files(&stage.cluster.spool().join(NODE).join("stranded")).len();
+    eventually("what follows the hole is set aside, and the log says so", || {
+        assert_eq!(stage.send("GET", "/c/orders/2").status, 200);
+        (stranded() >= 2 && chains_with_gaps(&stage) == 1).then_some(())
+    });
+    let blocked = Blocked::store(&stage);
+    std::fs::write(second_of_three(&stage), "no segment").unwrap();
+    stage.cluster.gateway_process().kill();
+    drop(blocked);
+    let before = files(&stage.cluster.spool().join(NODE).join("stranded")).len();
+    stage.cluster.start_gateway();
+    stage.cluster.wait_until_ready();
+    stage.wait_until_allowed();
+    assert!(files(&stage.cluster.spool().join(NODE).join("stranded")).len() > before);
+    eventually("the log says that the other chain is broken off, too", || {
+        (chains_with_gaps(&stage) == 2).then_some(())
+    });
+    stop_in_order(&mut stage);
+    let is_aside = |path: &PathBuf| path.iter().any(|part| part == "stranded" || part == "unreadable");
+    let left = files(&stage.cluster.spool().join(NODE));
+    assert!(left.iter().all(is_aside), "{left:?}");
+    a_gap_is_named(&stage);
+}
+
+/// A store without room for segments leaves them on the node; the cluster goes on, and so does shipping, once there is room.
+#[test]
+fn cp_07_evidence_never_takes_the_room_that_the_raft_log_needs() {
+    let mut stage = Stage::set_with(&Options { evidence: "reserve_bytes = 9000000000000000000", ..Options::default() });
+    assert_eq!(stage.send("GET", "/c/orders/1").status, 200);
+    eventually("the store says that it has no room", || {
+        stage.cluster.control_process().log().contains("no evidence is stored until it has room").then_some(())
+    });
+    stage.cluster.apply_and_wait(&connection("another", &stage.backend.origin(), ""));
+    assert_eq!(files(&stage.cluster.path("control-plane/evidence/segments")), Vec::<PathBuf>::new());
+    let config = stage.cluster.path("control-plane.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("reserve_bytes = 9000000000000000000", "reserve_bytes = 1")).unwrap();
+    stage.cluster.restart_control_plane();
+    eventually("it is shipped", || {
+        (!files(&stage.cluster.path("control-plane/evidence/segments")).is_empty()).then_some(())
+    });
 }
 
 #[test]

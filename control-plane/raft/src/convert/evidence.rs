@@ -7,22 +7,24 @@ use hoop_wire::{Malformed, v1};
 use std::sync::Arc;
 
 pub(super) fn of_anchor(anchor: &AnchorEvidence) -> v1::proposal::AnchorEvidence {
-    let AnchorEvidence { keys, heads, roots, lost } = anchor;
+    let AnchorEvidence { keys, heads, roots, lost, broken_off } = anchor;
     v1::proposal::AnchorEvidence {
         keys: keys.iter().map(Into::into).collect(),
         heads: heads.iter().map(Into::into).collect(),
         roots: roots.iter().map(Into::into).collect(),
         lost: lost.iter().map(Into::into).collect(),
+        broken_off: broken_off.iter().map(Into::into).collect(),
     }
 }
 
 pub(super) fn anchor_of(anchor: v1::proposal::AnchorEvidence) -> Result<AnchorEvidence, Malformed> {
-    let v1::proposal::AnchorEvidence { keys, heads, roots, lost } = anchor;
+    let v1::proposal::AnchorEvidence { keys, heads, roots, lost, broken_off } = anchor;
     Ok(AnchorEvidence {
         keys: keys.into_iter().map(EvidenceKey::try_from).collect::<Result<_, _>>()?,
         heads: heads.into_iter().map(ChainHead::try_from).collect::<Result<_, _>>()?,
         roots: roots.into_iter().map(SegmentRoot::try_from).collect::<Result<_, _>>()?,
         lost: lost.into_iter().map(ChainId::try_from).collect::<Result<_, _>>()?,
+        broken_off: broken_off.into_iter().map(ChainId::try_from).collect::<Result<_, _>>()?,
     })
 }
 

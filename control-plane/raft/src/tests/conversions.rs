@@ -85,6 +85,7 @@ fn everything() -> AnchorEvidence {
             root(&stranger, 1, 1),
         ],
         lost: vec![other],
+        broken_off: vec![chain("node-a", 9)],
     }
 }
 
@@ -170,6 +171,9 @@ fn evidence_that_is_not_wholly_understood_does_not_decode() {
     assert!(broken(v1::proposal::Change::AnchorEvidence(good.clone())).is_ok());
     let mut nameless = good.clone();
     nameless.lost[0].node.clear();
+    nameless.broken_off.append(&mut nameless.lost.clone());
+    assert!(broken(v1::proposal::Change::AnchorEvidence(nameless.clone())).is_err());
+    nameless.lost.clear();
     assert!(broken(v1::proposal::Change::AnchorEvidence(nameless)).is_err());
     let headless = v1::proposal::AnchorEvidence { heads: vec![v1::ChainHead::default()], ..good };
     assert!(broken(v1::proposal::Change::AnchorEvidence(headless)).is_err());

@@ -3,8 +3,9 @@
 //!
 //! INVARIANT: what was gathered leaves only when the state has it, or has said why it will not (`settle`).
 
+use super::lives::Lives;
 use crate::cluster::{CONTROL_PLANE, Cluster};
-use hoop_model::{ChainHead, ChainId, EvidenceKey, Head, SegmentRoot};
+use hoop_model::{ChainHead, ChainId, EvidenceKey, Head, Incarnation, ResourceName, SegmentRoot};
 use hoop_state::{
     AnchorEvidence, Change, Item, MAX_ANCHORED_ITEMS, MAX_CHAINS_PER_NODE, Rejection, Reply, Skip, Skipped,
 };
@@ -23,13 +24,11 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) type Anchored = Result<(), Skip>;
 
 /// What waits to be anchored.
-#[derive(Default)]
 pub(crate) struct Anchors {
     waiting: Mutex<Waiting>,
     wake: Notify,
 }
 
-#[derive(Default)]
 struct Waiting {
     /// In the order announced.
     keys: VecDeque<EvidenceKey>,
@@ -39,7 +38,10 @@ struct Waiting {
     heads_by: Option<Instant>,
     /// In the order stored.
     roots: VecDeque<Root>,
+    /// Chains that count as lost once their processes are surely over.
     lost: BTreeSet<ChainId>,
+    broken_off: BTreeSet<ChainId>,
+    lives: Lives,
 }
 
 /// A stored segment, and who waits to hear that it is anchored.
@@ -60,9 +62,30 @@ struct Batch {
 }
 
 impl Anchors {
-    /// Takes the key of an incarnation that said Hello, and the chains that its node has lost.
+    /// Knows nothing yet. A process counts as over so long after its last word.
+    pub(super) fn new(lost_after: Duration) -> Self {
+        let waiting = Waiting {
+            keys: VecDeque::new(),
+            heads: BTreeMap::new(),
+            heads_by: None,
+            roots: VecDeque::new(),
+            lost: BTreeSet::new(),
+            broken_off: BTreeSet::new(),
+            lives: Lives::lasting(lost_after),
+        };
+        Self { waiting: Mutex::new(waiting), wake: Notify::new() }
+    }
+
+    /// Notes a word of a process.
+    pub(crate) fn heard(&self, node: &ResourceName, incarnation: Incarnation) {
+        self.waiting().lives.heard(node, incarnation);
+    }
+
+    /// Takes the key of an incarnation that said Hello, and the chains that its node has lost: the process that wrote them
+    /// may still be at work elsewhere, so they count as lost when it has been silent for long.
     pub(crate) fn announce(&self, key: EvidenceKey, lost: Vec<ChainId>) {
         let mut waiting = self.waiting();
+        waiting.lives.heard(&key.node, key.incarnation);
         if !waiting.keys.contains(&key) {
             waiting.keys.push_back(key);
         }
@@ -88,6 +111,20 @@ impl Anchors {
             }
         }
         waiting.heads_by.get_or_insert_with(|| Instant::now() + HEADS_WITHIN);
+        drop(waiting);
+        self.wake.notify_one();
+    }
+
+    /// Takes the chains that records are missing of, each with the last one that is known.
+    pub(crate) fn broken_off(&self, broken_off: Vec<ChainHead>) {
+        let mut waiting = self.waiting();
+        for ChainHead { chain, head } in broken_off {
+            let newest = waiting.heads.entry(chain.clone()).or_insert(head);
+            if newest.sequence < head.sequence {
+                *newest = head;
+            }
+            waiting.broken_off.insert(chain);
+        }
         drop(waiting);
         self.wake.notify_one();
     }
@@ -147,7 +184,7 @@ impl Anchors {
             let woken = self.wake.notified();
             let by = match &*self.waiting() {
                 waiting if waiting.is_urgent() => return,
-                waiting => waiting.heads_by,
+                waiting => waiting.heads_by.into_iter().chain(waiting.next_loss()).min(),
             };
             match by {
                 Some(by) => tokio::select! {
@@ -165,12 +202,18 @@ impl Anchors {
         // A root may bring a head.
         let roots: Vec<&Root> = waiting.roots.iter().take(MAX_ANCHORED_ITEMS / 8).collect();
         let mut heads: Vec<ChainHead> = roots.iter().filter_map(|root| root.contradicts.clone()).collect();
-        let lost: Vec<ChainId> = waiting.lost.iter().take(MAX_ANCHORED_ITEMS / 4).cloned().collect();
-        let newest = waiting.heads.iter().map(|(chain, head)| ChainHead { chain: chain.clone(), head: *head });
-        heads.extend(newest.take(MAX_ANCHORED_ITEMS / 4));
+        let now = Instant::now();
+        let lost = waiting.lost.iter().filter(|chain| waiting.over_at(chain) <= now);
+        let lost: Vec<ChainId> = lost.take(MAX_ANCHORED_ITEMS / 8).cloned().collect();
+        // Those of broken chains first: they must not be ended without them.
+        let broken_off: Vec<ChainId> = waiting.broken_off.iter().take(MAX_ANCHORED_ITEMS / 8).cloned().collect();
+        let newest = |chain: &ChainId| Some(ChainHead { chain: chain.clone(), head: *waiting.heads.get(chain)? });
+        let others = waiting.heads.keys().filter(|chain| !broken_off.contains(chain));
+        heads.extend(broken_off.iter().chain(others).filter_map(newest).take(MAX_ANCHORED_ITEMS / 4));
         let is_full = waiting.heads.len() > MAX_ANCHORED_ITEMS / 4;
         let roots: Vec<SegmentRoot> = roots.iter().map(|root| root.root.clone()).collect();
-        Batch { keys: keys.len(), roots: roots.len(), is_full, anchor: AnchorEvidence { keys, heads, roots, lost } }
+        let anchor = AnchorEvidence { keys, heads, roots, lost, broken_off };
+        Batch { keys: anchor.keys.len(), roots: anchor.roots.len(), is_full, anchor }
     }
 
     /// Lets go of what was proposed, and tells who waits for a root.
@@ -181,6 +224,7 @@ impl Anchors {
         waiting.keys.drain(..keys);
         let roots: Vec<Root> = waiting.roots.drain(..roots).collect();
         waiting.lost.retain(|chain| !batch.anchor.lost.contains(chain));
+        waiting.broken_off.retain(|chain| !batch.anchor.broken_off.contains(chain));
         for ChainHead { chain, head } in &batch.anchor.heads {
             if waiting.heads.get(chain) == Some(head) {
                 waiting.heads.remove(chain);
@@ -209,7 +253,17 @@ impl Waiting {
     }
 
     fn is_urgent(&self) -> bool {
-        !(self.keys.is_empty() && self.roots.is_empty() && self.lost.is_empty())
+        let is_due = self.next_loss().is_some_and(|due| due <= Instant::now());
+        !(self.keys.is_empty() && self.roots.is_empty() && self.broken_off.is_empty()) || is_due
+    }
+
+    /// Returns when the next chain counts as lost.
+    fn next_loss(&self) -> Option<Instant> {
+        self.lost.iter().map(|chain| self.over_at(chain)).min()
+    }
+
+    fn over_at(&self, chain: &ChainId) -> Instant {
+        self.lives.over_at(&chain.node, chain.incarnation)
     }
 }
 
@@ -230,5 +284,31 @@ fn report(skipped: &Skipped) {
         (Item::Key { .. } | Item::Head(_) | Item::Root { .. } | Item::Lost(_), _) => {
             tracing::warn!(item = %skipped.item, why = %skipped.why, "evidence was not anchored");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_process_may_still_ship_is_not_lost_because_another_came() {
+        let node = ResourceName::parse("n1").unwrap();
+        let (old, new) = (Incarnation::mint(1), Incarnation::mint(2));
+        let chain = ChainId { node: node.clone(), incarnation: old, shard: 0 };
+        let anchors = Anchors::new(Duration::from_secs(30));
+        anchors.announce(EvidenceKey { node: node.clone(), incarnation: old, public: [1; 32] }, vec![]);
+        let lost = || anchors.batch().anchor.lost;
+        tokio::time::advance(Duration::from_secs(60)).await;
+        anchors.heard(&node, old);
+        anchors.announce(EvidenceKey { node: node.clone(), incarnation: new, public: [2; 32] }, vec![chain.clone()]);
+        for _ in 0..5 {
+            tokio::time::advance(Duration::from_secs(29)).await;
+            assert_eq!(lost(), [], "its lease may run, and it drains");
+            anchors.heard(&node, old);
+        }
+        tokio::time::advance(Duration::from_secs(30)).await;
+        assert_eq!(lost(), [chain]);
+        assert_eq!(anchors.waiting().next_loss(), Some(Instant::now()));
     }
 }

@@ -58,7 +58,6 @@ impl Log {
         let LogIdentity { origin, key } = log;
         let of_log = directory.join("log");
         make_directory(&of_log)?;
-        synchronise(directory)?;
         remove_unfinished(&of_log)?;
         let path = directory.join(ENTRIES);
         let file = open_locked(&path)?;

@@ -12,6 +12,7 @@
 //! not durable (`log`), and the replicated state lets go of no entry before a checkpoint covers it (`keeper`). The index is
 //! made from the other two and can always be made again.
 
+mod allowance;
 mod anchors;
 mod audit;
 mod dock;
@@ -21,6 +22,7 @@ mod export;
 mod index;
 mod keeper;
 mod live;
+mod lives;
 mod log;
 mod recorded;
 mod sessions;
@@ -33,9 +35,11 @@ pub(crate) use keeper::{close, keep, keep_last};
 pub(crate) use sessions::Sessions;
 pub(crate) use ship::{MAX_SHIPPED_BYTES, Ship};
 
+pub use allowance::EvidenceLimits;
 pub use error::EvidenceError;
 
 use crate::birth::LogIdentity;
+use allowance::Allowance;
 use anchors::Anchors;
 use dock::Docks;
 use hoop_state::State;
@@ -61,6 +65,7 @@ pub(crate) struct Evidence {
     log: Arc<Log>,
     index: Arc<Index>,
     anchors: Anchors,
+    allowance: Arc<Allowance>,
     docks: Docks,
     readers: Arc<Semaphore>,
 }
@@ -71,6 +76,8 @@ pub(crate) struct Places {
     pub(crate) evidence_dir: PathBuf,
     /// The data directory, which has the index.
     pub(crate) data_dir: PathBuf,
+    /// How much may come.
+    pub(crate) limits: EvidenceLimits,
 }
 
 impl Evidence {
@@ -79,7 +86,7 @@ impl Evidence {
     /// # Errors
     /// [`EvidenceError`] if the host refuses, or if evidence was lost or altered.
     pub(crate) async fn open(places: Places, log: LogIdentity, state: Arc<State>) -> Result<Self, EvidenceError> {
-        let Places { evidence_dir, data_dir } = places;
+        let Places { evidence_dir, data_dir, limits } = places;
         let at = evidence_dir.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let store = Store::open(&at)?;
@@ -92,7 +99,8 @@ impl Evidence {
             store: Arc::new(store),
             log: Arc::new(log),
             index: Arc::new(index),
-            anchors: Anchors::default(),
+            anchors: Anchors::new(limits.lost_after),
+            allowance: Arc::new(Allowance::new(limits)),
             docks: Docks::default(),
             readers: Arc::new(Semaphore::new(READERS)),
         })

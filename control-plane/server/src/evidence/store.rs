@@ -26,9 +26,13 @@ impl Store {
         make_directory(directory)?;
         let segments = directory.join(SEGMENTS);
         make_directory(&segments)?;
-        synchronise(directory)?;
         remove_unfinished(&segments)?;
         Ok(Self { directory: directory.to_owned() })
+    }
+
+    /// Returns where it lies.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Stores a segment. When it returns, the segment survives a crash of the host.
@@ -36,7 +40,8 @@ impl Store {
         let path = self.directory.join(segment_path(chain, first));
         let mut parents = path.ancestors().skip(1);
         let (of_chain, of_node) = (parents.next().unwrap_or(&path), parents.next().unwrap_or(&path));
-        make_directory(of_chain)?;
+        // Their names are brought to the disk with the segment's.
+        DirBuilder::new().recursive(true).mode(0o700).create(of_chain).map_err(EvidenceError::io(of_chain))?;
         let segments = self.directory.join(SEGMENTS);
         let incoming = segments.join(format!(".{}", hex::encode(hoop_node::random::<8>())));
         let moved = write_new(&incoming, bytes).and_then(|()| std::fs::rename(&incoming, &path));
@@ -64,9 +69,9 @@ impl Store {
     }
 }
 
-/// Makes a directory and those above it, for its owner only.
+/// Makes a directory and those above it, durably and for its owner only.
 pub(super) fn make_directory(path: &Path) -> Result<(), EvidenceError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(EvidenceError::io(path))
+    hoop_node::files::make_directory(path).map_err(EvidenceError::io(path))
 }
 
 /// Removes what a crash left unfinished in a directory: files whose names begin with a dot.

@@ -1,6 +1,7 @@
 //! Taking one segment: it is what it claims, it is its node's, it follows what is stored, it is durable, it is anchored –
 //! in this order, and only then does its node hear that it is stored.
 
+use super::allowance::Allowance;
 use super::error::EvidenceError;
 use super::index::Index;
 use super::store::Store;
@@ -20,6 +21,8 @@ const ANCHORED_WITHIN: Duration = Duration::from_secs(10);
 enum Turned {
     /// It is not what it should be.
     Refused(String),
+    /// Records before it are missing: the next one that can be taken has this number.
+    OutOfOrder(u64),
     /// Nothing is wrong with it.
     Later(String),
 }
@@ -45,11 +48,17 @@ struct Against {
     state: Arc<State>,
     store: Arc<Store>,
     index: Arc<Index>,
+    allowance: Arc<Allowance>,
 }
 
 /// Takes one segment from a node.
 pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>) -> v1::ShipResponse {
     let named = read_segment(&bytes).ok().map(|segment| (segment.chain, segment.first));
+    if let Some((chain, _)) = &named
+        && chain.node == *node
+    {
+        cluster.evidence().anchors.heard(node, chain.incarnation);
+    }
     let outcome = match stored(cluster, node, bytes).await {
         Ok(None) => Ok(()),
         Ok(Some(Durable { root, contradicts })) => anchored(cluster, root, contradicts).await,
@@ -58,6 +67,9 @@ pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>)
     let (outcome, reason) = match outcome {
         Ok(()) => (ship_response::Outcome::Stored, String::new()),
         Err(Turned::Refused(reason)) => (ship_response::Outcome::Refused, reason),
+        Err(Turned::OutOfOrder(next)) => {
+            (ship_response::Outcome::OutOfOrder, format!("the records from {next} on are missing before it"))
+        }
         Err(Turned::Later(reason)) => (ship_response::Outcome::Retry, reason),
     };
     let (chain, first) = named.unzip();
@@ -78,7 +90,8 @@ async fn stored(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>) -> Resul
     let evidence = cluster.evidence();
     let state = cluster.fresh().await.map_err(|_| later("the control plane cannot reach a quorum"))?;
     let (store, index) = (Arc::clone(&evidence.store), Arc::clone(&evidence.index));
-    let against = Against { node: node.clone(), state, store, index };
+    let allowance = Arc::clone(&evidence.allowance);
+    let against = Against { node: node.clone(), state, store, index, allowance };
     let taking = tokio::task::spawn_blocking(move || against.take(&bytes));
     taking.await.unwrap_or_else(|_| Err(later("the evidence store failed")))
 }
@@ -113,13 +126,26 @@ impl Against {
         match held {
             Some(held) if held != bytes => return Err(refused("another segment is stored in its place")),
             // Stored again although it is there: only then is it known to be durable.
-            Some(_) | None => {
-                self.store.put(&segment.chain, segment.first, bytes).map_err(|error| unavailable(&error))?
+            Some(_) => self.put(&segment, bytes)?,
+            None => {
+                self.spend(bytes)?;
+                self.put(&segment, bytes)?;
             }
         }
         let known = self.log().chain(&segment.chain);
         let contradicts = known.and_then(|known| contradiction(&segment, known));
         Ok(Some(Durable { root: segment.root, contradicts }))
+    }
+
+    fn put(&self, segment: &Segment<'_>, bytes: &[u8]) -> Result<(), Turned> {
+        self.store.put(&segment.chain, segment.first, bytes).map_err(|error| unavailable(&error))
+    }
+
+    /// Asks whether there is room for one more segment of this node.
+    fn spend(&self, bytes: &[u8]) -> Result<(), Turned> {
+        let asked = self.allowance.spend(&self.node, bytes.len() as u64, self.store.directory());
+        let spent = asked.map_err(|error| unavailable(&EvidenceError::io(self.store.directory())(error)))?;
+        spent.map_err(|exceeded| Turned::Later(exceeded.to_string()))
     }
 
     fn log(&self) -> &EvidenceLog {
@@ -132,7 +158,7 @@ impl Against {
         match segment.first {
             first if first < next => Ok(Place::Again),
             _ if known.ended => Err(refused("its chain has ended")),
-            first if first > next => Err(Turned::Later(format!("the records from {next} on are missing before it"))),
+            first if first > next => Err(Turned::OutOfOrder(next)),
             _ if segment.before != known.stored => Err(refused("it does not follow the record before it")),
             _ => Ok(Place::Next),
         }
@@ -148,7 +174,7 @@ impl Against {
             first if first <= last => Ok(Place::Again),
             _ if last > 0 => Err(refused("its chain has ended")),
             1 => Ok(Place::Next),
-            _ => Err(later("the records before it are missing")),
+            _ => Err(Turned::OutOfOrder(1)),
         }
     }
 

@@ -274,7 +274,12 @@ impl Attached {
         self.seat.applied(applied);
         let said = std::mem::take(&mut renew.heads);
         let heads = testimony::heads(&self.node, self.incarnation, said, self.cluster.state().evidence())?;
-        self.cluster.evidence().anchors().heads(heads);
+        let said = std::mem::take(&mut renew.broken_off);
+        let broken_off = testimony::broken_off(&self.node, self.incarnation, said, self.cluster.state().evidence())?;
+        let anchors = self.cluster.evidence().anchors();
+        anchors.heard(&self.node, self.incarnation);
+        anchors.heads(heads);
+        anchors.broken_off(broken_off);
         let cluster = Arc::clone(&self.cluster);
         // INVARIANT: the read index begins after the request was received: it is asked for here.
         let fresh = Box::pin(async move { cluster.fresh().await });

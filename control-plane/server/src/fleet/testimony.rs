@@ -61,6 +61,27 @@ pub(super) fn heads(
     Ok(heads.into_iter().filter(is_new).collect())
 }
 
+/// Reads the chains that a renewal says are broken off, leaving out what is anchored already. Of another incarnation only
+/// the node's newest process may say so.
+pub(super) fn broken_off(
+    node: &ResourceName,
+    incarnation: Incarnation,
+    broken_off: Vec<v1::ChainHead>,
+    log: &EvidenceLog,
+) -> Result<Vec<ChainHead>, Status> {
+    bounded(broken_off.len())?;
+    let said: Vec<ChainHead> =
+        broken_off.into_iter().map(TryInto::try_into).collect::<Result<_, _>>().map_err(malformed)?;
+    said.iter().try_for_each(|said| check_owner(node, &said.chain))?;
+    let may_say = |chain: &ChainId| chain.incarnation == incarnation || log.newest(node) == Some(incarnation);
+    let is_new = |said: &ChainHead| match log.chain(&said.chain) {
+        Some(known) => !known.ended || known.head.sequence < said.head.sequence,
+        // One that began and ended unheard of, or that ended long ago.
+        None => log.key(node, said.chain.incarnation).is_some(),
+    };
+    Ok(said.into_iter().filter(|said| may_say(&said.chain) && is_new(said)).collect())
+}
+
 fn chains(node: &ResourceName, chains: Vec<v1::ChainId>) -> Result<BTreeSet<ChainId>, Status> {
     bounded(chains.len())?;
     let chains: BTreeSet<ChainId> =

@@ -9,7 +9,7 @@ mod leases;
 mod lifecycle;
 mod placement;
 
-use crate::{Config, ControlPlane, Running, StartError};
+use crate::{Config, ControlPlane, EvidenceLimits, Running, StartError};
 use hoop_model::ResourceName;
 use hoop_node::pki::{NodeKey, pem};
 use hoop_node::telemetry;
@@ -20,10 +20,14 @@ use hoop_wire::v1::{self, from_node, spec, to_node};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
+
+/// How long the chains of a process that is gone wait before they count as lost.
+const LOST_AFTER: Duration = Duration::from_secs(2);
 
 /// A control plane and the administrator's token.
 struct Plane {
@@ -37,12 +41,17 @@ fn write_seal_key(path: &Path, digit: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
+fn limits() -> EvidenceLimits {
+    EvidenceLimits { reserve_bytes: 0, lost_after: LOST_AFTER, ..EvidenceLimits::default() }
+}
+
 fn config(dir: &Path) -> Config {
     Config {
         listen: "127.0.0.1:0".parse().unwrap(),
         data_dir: dir.join("data"),
         seal_key: dir.join("seal.key"),
         evidence_dir: dir.join("evidence"),
+        evidence: limits(),
         server_names: vec![],
         log: telemetry::Config::default(),
     }
@@ -50,9 +59,13 @@ fn config(dir: &Path) -> Config {
 
 impl Plane {
     async fn start() -> Self {
+        Self::start_with(limits()).await
+    }
+
+    async fn start_with(evidence: EvidenceLimits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write_seal_key(&dir.path().join("seal.key"), "a");
-        let mut running = ControlPlane::start(config(dir.path())).await.unwrap();
+        let mut running = ControlPlane::start(Config { evidence, ..config(dir.path()) }).await.unwrap();
         let token = running.bootstrap_token.take().unwrap();
         Self { dir, running, token }
     }
@@ -204,7 +217,7 @@ impl Attachment {
     /// Renews and returns what is granted, whatever else comes before.
     async fn renew(&mut self, sequence: u64, applied: Option<v1::Revision>) -> u64 {
         let incarnation = INCARNATION.into();
-        let renew = v1::Renew { sequence, incarnation, applied, sent_boot_ms: 1_000 + sequence, heads: vec![] };
+        let renew = v1::Renew { sequence, incarnation, applied, sent_boot_ms: 1_000 + sequence, ..Default::default() };
         self.say(from_node::Message::Renew(renew)).await;
         loop {
             if let to_node::Message::Lease(lease) = self.hear().await.unwrap() {

@@ -79,6 +79,7 @@ fn an_item_of_a_node_that_did_not_join_costs_no_other_its_place() {
             heads: vec![at(&stranger, 1, 1), at(&chain("a", 1, 0), 4, 1)],
             roots: vec![root(&stranger, 1, 1, 1), root(&chain("a", 1, 0), 1, 2, 1)],
             lost: vec![stranger.clone()],
+            broken_off: vec![stranger.clone()],
         },
     );
     let entry = entry.unwrap();
@@ -88,6 +89,7 @@ fn an_item_of_a_node_that_did_not_join_costs_no_other_its_place() {
         Item::Key { node, incarnation: Incarnation::mint(1) },
         Item::Head(stranger.clone()),
         Item::Root { chain: stranger.clone(), first: 1 },
+        Item::Lost(stranger.clone()),
         Item::Lost(stranger.clone()),
     ];
     assert_eq!(skipped, items.map(|item| (item, Skip::UnknownNode)));
@@ -104,6 +106,7 @@ fn an_entry_has_the_next_number_and_log_time_and_says_all_that_is_new() {
         heads: vec![at(&open, 9, 1)],
         roots: vec![root(&open, 1, 4, 1)],
         lost: vec![],
+        broken_off: vec![],
     };
     let entry = made(&mut state, evidence.clone());
     let AnchorEvidence { keys, heads, roots, .. } = evidence.clone();
@@ -267,6 +270,7 @@ fn au_03_in_one_change_the_end_of_a_chain_is_measured_against_its_head_there() {
         heads: vec![at(&id, 9, 1)],
         roots: vec![ending(root(&id, 1, 6, 1))],
         lost: vec![],
+        broken_off: vec![],
     };
     assert_eq!(made(&mut state, all).gaps, [Gap { chain: id, first: 7, last: position(9, 1) }]);
 }
@@ -331,6 +335,30 @@ fn au_07_a_chain_that_its_node_lost_lacks_what_is_not_stored() {
 }
 
 #[test]
+fn au_02_a_chain_that_is_broken_off_ends_with_what_is_stored_and_lacks_the_rest() {
+    let mut state = announced();
+    let (hole, whole) = (chain("a", 1, 0), chain("a", 1, 1));
+    made(&mut state, heads_of([at(&hole, 9, 1), at(&whole, 5, 1)]));
+    made(&mut state, roots_of([root(&hole, 1, 6, 1), root(&whole, 1, 5, 1)]));
+    // Also of the process that runs: it goes on with other chains. The last record is newer than any head before.
+    let said = AnchorEvidence { broken_off: vec![hole.clone(), whole.clone()], ..heads_of([at(&hole, 12, 1)]) };
+    let entry = made(&mut state, said.clone());
+    assert_eq!(entry.gaps, [Gap { chain: hole.clone(), first: 7, last: position(12, 1) }]);
+    assert_eq!(state.evidence().chains_of(&name("a")).count(), 0);
+    nothing(&mut state, said);
+    let late = anchor(&mut state, roots_of([root(&hole, 13, 14, 1)]));
+    assert_eq!(late, only(Item::Root { chain: hole.clone(), first: 13 }, Skip::Ended));
+    // One more record that was there turns up.
+    let entry = made(&mut state, AnchorEvidence { broken_off: vec![hole.clone()], ..heads_of([at(&hole, 14, 1)]) });
+    assert_eq!(entry.gaps, [Gap { chain: hole, first: 13, last: position(14, 1) }]);
+    // Of one that nobody has heard of, all that is said is lost.
+    let unheard = chain("b", 1, 3);
+    let said = AnchorEvidence { broken_off: vec![unheard.clone()], ..heads_of([at(&unheard, 2, 1)]) };
+    assert_eq!(made(&mut state, said).gaps, [Gap { chain: unheard, first: 1, last: position(2, 1) }]);
+    nothing(&mut state, AnchorEvidence { broken_off: vec![chain("b", 1, 4)], ..Default::default() });
+}
+
+#[test]
 fn a_process_that_died_before_it_was_heard_of_still_has_its_segments_anchored() {
     let mut state = announced();
     let id = chain("a", 77, 0);
@@ -368,6 +396,7 @@ fn a_change_has_a_bounded_number_of_items() {
         AnchorEvidence { keys: vec![key("a", 2)], ..full.clone() },
         AnchorEvidence { roots: vec![root(&id, 1, 1, 1)], ..full.clone() },
         AnchorEvidence { lost: vec![id.clone()], ..full.clone() },
+        AnchorEvidence { broken_off: vec![id.clone()], ..full.clone() },
     ] {
         assert_eq!(refused(&mut state, Change::AnchorEvidence(more)), Rejection::TooMuchEvidence);
     }

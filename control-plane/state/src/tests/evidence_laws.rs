@@ -16,6 +16,7 @@ enum Said {
     Head { chain: ChainId, ahead: u64, hash: u8 },
     Root { chain: ChainId, shift: u64, length: u64, hash: u8, ends_chain: bool },
     Lost(ChainId),
+    BrokenOff(ChainId),
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +45,7 @@ fn said() -> impl Strategy<Value = Said> {
         6 => (any_chain(), prop_oneof![8 => Just(1u64), 1 => 0..3u64], 0..5u64, hash(), proptest::bool::weighted(0.2))
             .prop_map(|(chain, shift, length, hash, ends_chain)| Said::Root { chain, shift, length, hash, ends_chain }),
         1 => any_chain().prop_map(Said::Lost),
+        1 => any_chain().prop_map(Said::BrokenOff),
     ]
 }
 
@@ -98,6 +100,7 @@ fn add(log: &EvidenceLog, anchor: &mut AnchorEvidence, said: &Said) {
             anchor.roots.push(SegmentRoot { ends_chain: *ends_chain, ..root });
         }
         Said::Lost(chain) => anchor.lost.push(chain.clone()),
+        Said::BrokenOff(chain) => anchor.broken_off.push(chain.clone()),
     }
 }
 

@@ -76,6 +76,8 @@ struct Attachment<'a> {
     sequence: u64,
     unanswered: VecDeque<(u64, BootMillis)>,
     heads: Heads,
+    /// The last known records of the chains that were broken off.
+    broken_off: Heads,
     jobs: Jobs,
     compiling: Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
     /// The newest snapshot that came while another was being compiled.
@@ -97,6 +99,7 @@ impl Link {
             sequence: 0,
             unanswered: VecDeque::new(),
             heads: Heads::default(),
+            broken_off: Heads::default(),
             jobs: Jobs::new(self.directory.clone()),
             compiling: None,
             next: None,
@@ -211,12 +214,14 @@ impl Attachment<'_> {
         }
         self.unanswered.push_back((self.sequence, sent));
         let heads = self.heads.moved(self.sequence, self.link.ledger.heads());
+        let broken_off = self.broken_off.moved(self.sequence, self.link.ledger.broken_off());
         self.send(Up::Renew(v1::Renew {
             sequence: self.sequence,
             incarnation: self.link.incarnation(),
             applied: Some(self.link.publisher.borrow().applied().into()),
             sent_boot_ms: sent.0,
             heads: heads.iter().map(Into::into).collect(),
+            broken_off: broken_off.iter().map(Into::into).collect(),
         }))
     }
 
@@ -226,6 +231,7 @@ impl Attachment<'_> {
         if let Some(sent) = sent.filter(|sent| sent.0 == lease.sent_boot_ms) {
             self.unanswered.retain(|(sequence, _)| *sequence > lease.sequence);
             self.heads.answered(lease.sequence);
+            self.broken_off.answered(lease.sequence);
             self.jobs.log_time(UnixMillis(lease.log_time_ms));
             let granted = Duration::from_millis(lease.granted_ms);
             let renewed = self.link.shared.lease.load().renewed(sent, granted);

@@ -87,11 +87,12 @@ fn seal_all(sealer: &Sealer, ledger: &Ledger, pending: &mut Vec<Pending>) {
         if blocked.contains(&chain) {
             return true;
         }
-        let error = match piece.settle(sealer) {
-            Ok(kept) => {
-                if let Some(Kept { name, bytes, footer, ends_chain }) = kept {
-                    ledger.sealed(name, bytes, footer, ends_chain);
-                }
+        let settled = match ledger.is_broken_off(&chain) {
+            true => piece.strand(sealer, ledger),
+            false => piece.settle(sealer, ledger),
+        };
+        let error = match settled {
+            Ok(()) => {
                 piece.is_well(ledger);
                 return false;
             }
@@ -101,6 +102,11 @@ fn seal_all(sealer: &Sealer, ledger: &Ledger, pending: &mut Vec<Pending>) {
         blocked.insert(chain);
         true
     });
+}
+
+/// Hands over a segment whose records were counted when they were written.
+fn hand_over(ledger: &Ledger, Kept { name, bytes, footer, ends_chain }: Kept) {
+    ledger.sealed(name, bytes, footer, ends_chain);
 }
 
 /// Tries to end what an earlier start left behind.
@@ -120,36 +126,54 @@ impl Pending {
         Self { is_doubtful: cut.given_up, ails: cut.given_up, cut }
     }
 
-    /// Seals it, or finds that there is nothing to seal.
-    fn settle(&self, sealer: &Sealer) -> Result<Option<Kept>, NotSealed> {
+    /// Seals it and hands it over, or finds that there is nothing to seal.
+    fn settle(&self, sealer: &Sealer, ledger: &Ledger) -> Result<(), NotSealed> {
         let Cut { name, before, length, ends_chain, .. } = self.cut;
         if length == 0 {
-            return match before.filter(|_| ends_chain) {
-                Some(head) => {
-                    let ending = (&Entry::Closed(CloseReason::Unknown), hoop_node::clock::unix_now());
-                    sealer.end(&name.chain(&sealer.node), head, &[], ending).map(Some)
-                }
-                None => Ok(sealer.remove_open(name).map(|()| None)?),
-            };
+            if let Some(head) = before.filter(|_| ends_chain) {
+                let ending = (&Entry::Closed(CloseReason::Unknown), hoop_node::clock::unix_now());
+                hand_over(ledger, sealer.end(&name.chain(&sealer.node), head, &[], ending)?);
+            }
+            return Ok(sealer.remove_open(name)?);
         }
         let sealed = if self.is_doubtful { sealer.seal_copy(&self.cut) } else { sealer.seal(&self.cut) };
         match sealed {
-            Ok(kept) => Ok(Some(kept)),
-            Err(NotSealed::Broken(broken)) => self.salvage(sealer, &broken),
-            Err(NotSealed::Disk(error)) if error.kind() == io::ErrorKind::UnexpectedEof => self.salvage(sealer, &error),
+            Ok(kept) => {
+                hand_over(ledger, kept);
+                Ok(())
+            }
+            Err(NotSealed::Broken(broken)) => self.salvage((sealer, ledger), &broken),
+            Err(NotSealed::Disk(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.salvage((sealer, ledger), &error)
+            }
             Err(error @ (NotSealed::Disk(_) | NotSealed::Unrecordable(_))) => Err(error),
         }
     }
 
-    /// What was written is not what is read: keeps what is whole.
-    fn salvage(&self, sealer: &Sealer, error: &dyn std::error::Error) -> Result<Option<Kept>, NotSealed> {
+    /// What was written is not what is read: keeps what is whole, and breaks the chain off after it.
+    fn salvage(&self, (sealer, ledger): (&Sealer, &Ledger), error: &dyn std::error::Error) -> Result<(), NotSealed> {
         let name = self.cut.name;
-        tracing::error!(piece = %name, %error, "the disk has lost evidence; what is whole is kept");
+        tracing::error!(piece = %name, %error, "the disk has lost evidence; what is whole is kept, and its chain is over");
         let kept = sealer.seal_rest(&self.cut)?;
-        if kept.is_none() {
-            sealer.set_unreadable_aside(name, Form::Open)?;
+        ledger.lost(self.cut.length);
+        // Before the segment can be stored, so that nothing is ever shipped after it.
+        ledger.break_off(&name.chain(&sealer.node), kept.map_or(self.cut.before, |(_, last)| Some(last)));
+        if let Some((Kept { name, bytes, ends_chain, .. }, _)) = kept {
+            ledger.sealed(name, bytes, bytes, ends_chain);
         }
-        Ok(kept)
+        Ok(())
+    }
+
+    /// Keeps it apart, because records before it are missing.
+    fn strand(&self, sealer: &Sealer, ledger: &Ledger) -> Result<(), NotSealed> {
+        let Cut { name, length, .. } = self.cut;
+        if length == 0 {
+            return Ok(sealer.remove_open(name)?);
+        }
+        let last = sealer.strand(name, Form::Open)?;
+        ledger.lost(length);
+        ledger.break_off(&name.chain(&sealer.node), last);
+        Ok(())
     }
 
     fn failed(&mut self, error: &NotSealed, ledger: &Ledger) {

@@ -1,13 +1,13 @@
 //! What the shards, the keeper and the control thread know in common about this node's evidence.
 
 use super::name::{Form, PieceName};
-use hoop_model::{ChainHead, ChainId, EvidenceKey, ResourceName};
+use hoop_model::{ChainHead, ChainId, EvidenceKey, Head, ResourceName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
-/// One per node. Shards touch it once a second, and when they cut a piece; per record they read two atomics.
+/// One per node. Shards touch it once a second, and when they cut a piece; per record they read three atomics.
 pub(crate) struct Ledger {
     pub(crate) key: EvidenceKey,
     max_bytes: u64,
@@ -15,6 +15,8 @@ pub(crate) struct Ledger {
     ailing: AtomicU32,
     /// Whether the node keeps as much as it may.
     full: AtomicBool,
+    /// How often a chain was broken off.
+    breaks: AtomicU64,
     book: Mutex<Book>,
     /// Wakes whoever ships.
     sealed: Notify,
@@ -36,6 +38,8 @@ struct Book {
     refused: BTreeSet<ChainId>,
     /// Chains of earlier incarnations that the disk does not let us end yet.
     unsettled: BTreeSet<ChainId>,
+    /// Chains that records are missing of: nothing more of them is shipped. Each with the last record that is known.
+    broken_off: BTreeMap<ChainId, Option<Head>>,
 }
 
 /// A sealed segment that is to be shipped.
@@ -64,12 +68,14 @@ impl Ledger {
             bytes: 0,
             refused: BTreeSet::new(),
             unsettled: BTreeSet::new(),
+            broken_off: BTreeMap::new(),
         };
         Self {
             key,
             max_bytes,
             ailing: AtomicU32::new(0),
             full: AtomicBool::new(false),
+            breaks: AtomicU64::new(0),
             book: Mutex::new(book),
             sealed: Notify::new(),
             unreached: AtomicU32::new(0),
@@ -99,9 +105,59 @@ impl Ledger {
         let mut book = self.book();
         book.bytes = book.bytes.saturating_add(bytes);
         if let Some(head) = head {
-            book.heads.insert(head.chain.clone(), head);
+            match book.broken_off.get_mut(&head.chain) {
+                Some(last) => *last = furthest(*last, Some(head.head)),
+                None => drop(book.heads.insert(head.chain.clone(), head)),
+            }
         }
         self.measure(book);
+    }
+
+    /// Lets go of bytes that were recorded and will not be shipped.
+    pub(crate) fn lost(&self, bytes: u64) {
+        let mut book = self.book();
+        book.bytes = book.bytes.saturating_sub(bytes);
+        self.measure(book);
+    }
+
+    /// Notes that records of a chain are missing, and the last one that is known. What is sealed of it already precedes
+    /// them, and is shipped. May be said again of the same chain.
+    pub(crate) fn break_off(&self, chain: &ChainId, last: Option<Head>) {
+        let mut book = self.book();
+        let said = book.heads.remove(chain).map(|said| said.head);
+        let known = book.broken_off.entry(chain.clone()).or_default();
+        *known = furthest(furthest(*known, said), last);
+        drop(book);
+        self.breaks.fetch_add(1, Ordering::Release);
+    }
+
+    /// Returns how often a chain was broken off.
+    pub(crate) fn breaks(&self) -> u64 {
+        self.breaks.load(Ordering::Acquire)
+    }
+
+    /// Returns whether records of a chain are missing.
+    pub(crate) fn is_broken_off(&self, chain: &ChainId) -> bool {
+        self.book().broken_off.contains_key(chain)
+    }
+
+    /// Returns the chains that records are missing of and of which nothing more will be shipped, each with the last record
+    /// that is known.
+    pub(crate) fn broken_off(&self) -> Vec<ChainHead> {
+        let book = self.book();
+        let is_over = |chain: &ChainId| !book.segments.contains_key(chain) && !book.unsettled.contains(chain);
+        let over = book.broken_off.iter().filter(|(chain, _)| is_over(chain));
+        over.filter_map(|(chain, last)| Some(ChainHead { chain: chain.clone(), head: (*last)? })).collect()
+    }
+
+    /// Returns the next segment of a chain.
+    pub(crate) fn next_of(&self, chain: &ChainId) -> Option<Segment> {
+        self.book().segments.get(chain)?.front().cloned()
+    }
+
+    /// Notes that a segment is not there any more, or is where it is not shipped from.
+    pub(crate) fn stranded(&self, segment: &Segment) {
+        self.take(segment);
     }
 
     /// Returns how far the chains of this incarnation have come that are not known to have ended.
@@ -218,7 +274,17 @@ impl Ledger {
         }
     }
 
+    /// Returns how many bytes wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> u64 {
+        self.book().bytes
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn furthest(one: Option<Head>, other: Option<Head>) -> Option<Head> {
+    one.into_iter().chain(other).max_by_key(|head| head.sequence)
 }

@@ -80,7 +80,7 @@ impl Directory {
     /// [`io::ErrorKind::WouldBlock`] while another process has it.
     pub(crate) fn open(spool: &Path, node: &ResourceName) -> io::Result<(Self, Lock)> {
         let path = spool.join(node.as_str());
-        DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
+        hoop_node::files::make_directory(&path)?;
         let lock = File::open(&path)?;
         lock.try_lock()?;
         let handle = Arc::new(File::open(&path)?);

@@ -31,6 +31,8 @@ pub(crate) struct Recorder<S: Shelf = Directory> {
     asked: RefCell<Option<(ChainHead, oneshot::Receiver<bool>)>>,
     /// How far the rest of the node knows that it has come.
     said: RefCell<Option<ChainHead>>,
+    /// How many chains were broken off when this was last looked at.
+    breaks: Cell<u64>,
     /// The file that was cut last. What it has precedes whatever the open one has.
     cut: RefCell<Option<Arc<PieceFile>>>,
 }
@@ -45,6 +47,7 @@ impl<S: Shelf> Recorder<S> {
             refusing: Cell::new(false),
             asked: RefCell::default(),
             said: RefCell::default(),
+            breaks: Cell::new(0),
             cut: RefCell::default(),
         }
     }
@@ -80,9 +83,19 @@ impl<S: Shelf> Recorder<S> {
     /// refused.
     pub(crate) fn note(&self, entry: &Entry, session: SessionId) -> Result<Receipt, RecorderUnavailable> {
         let mut spool = self.spool.borrow_mut();
+        self.let_go(&mut spool);
         let written = spool.record(entry, session, hoop_node::clock::unix_now());
         self.hand_over(&mut spool);
         written
+    }
+
+    /// Ends the chain if records of it are missing, so that the next one begins another.
+    fn let_go(&self, spool: &mut Spool<S>) {
+        let breaks = self.ledger.breaks();
+        if self.breaks.replace(breaks) != breaks && spool.chain().is_some_and(|chain| self.ledger.is_broken_off(chain))
+        {
+            spool.end();
+        }
     }
 
     async fn synchronised(&self, receipt: Receipt) -> Result<Receipt, RecorderUnavailable> {

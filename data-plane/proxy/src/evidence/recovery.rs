@@ -7,11 +7,15 @@
 //! | `.open`, the last of its chain | its whole records and a `closed(unknown)` for every session that is open, sealed as the chain's end |
 //! | a chain whose last piece is a `.seg` that does not end it | one more segment: a `closed(unknown)` for every session that is open, or one of no session |
 //! | `.open` without a whole record | moved aside; removed if it is empty |
+//! | a piece that does not follow the one before it, and all after it | moved aside: records are missing before it |
 //! | `.part` | removed: what it was to be a copy of is still there |
 //!
 //! A session that was open and has no record in what is found is not known here: its records are all shipped, and the
 //! chain's end tells the rest. A chain of which nothing is found is not ended here, because no segment can be made up
 //! for it; whoever has its segments knows that it is over, because this incarnation does not name it.
+//!
+//! Where records are missing, and not merely the tail that a writer never finished, the chain is broken off after those
+//! that precede them, and nothing is added: the numbers that follow were given to others, which the control plane may know.
 //!
 //! What the disk does not take, because it is full, does not keep the node from starting: what is sealed is shipped, which
 //! makes room, and the keeper tries again. Until then the node refuses commands.
@@ -21,7 +25,7 @@ use super::medium::list;
 use super::name::{Form, PieceName};
 use super::seal::{Kept, NotSealed, Sealer, closing};
 use super::ship::REFUSED;
-use hoop_audit::{CloseReason, Entry, Head, read_segment, records};
+use hoop_audit::{CloseReason, Entry, Head, OpenSessions, Rest, read_segment, records};
 use hoop_model::{ChainId, SessionId, UnixMillis};
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -39,8 +43,18 @@ pub(crate) struct Leftover {
     pieces: VecDeque<Piece>,
     /// The sessions that are open, in the order of their first record here.
     sessions: Vec<SessionId>,
-    /// The last record, as long as the chain has no end.
-    unended: Option<Head>,
+    end: End,
+}
+
+/// How a chain ends.
+#[derive(Clone, Copy)]
+enum End {
+    /// Its last piece says so, or it has none.
+    Said,
+    /// With what is still to be added after this record.
+    After(Head),
+    /// With records missing; the last one that is known, if any is.
+    BrokenOff(Option<Head>),
 }
 
 /// A piece that holds records.
@@ -54,6 +68,8 @@ struct Piece {
     /// How many bytes its file has.
     bytes: u64,
     ends_chain: bool,
+    /// Whether there is something behind its whole records that was one.
+    is_damaged: bool,
 }
 
 /// Ends every chain that is found and hands its segments to the ledger, those of the chain that was begun first in front.
@@ -94,30 +110,22 @@ fn none_if_missing<T>(error: io::Error) -> io::Result<Vec<T>> {
 impl Leftover {
     /// Looks at the pieces of a chain; they come in order, a sealed one before an open one of the same name.
     fn find(sealer: &Sealer, chain: ChainId, found: &[(PieceName, Form)]) -> Result<Self, NotSealed> {
-        let mut pieces: VecDeque<Piece> = VecDeque::new();
-        let mut sessions = Sessions::default();
+        let mut finding = Finding::default();
         let mut since = SystemTime::now();
         for &(name, form) in found {
             let path = sealer.directory.path_of(name, form);
             since = since.min(path.metadata()?.modified()?);
-            let is_copied = pieces.back().is_some_and(|piece| piece.name == name);
             // A piece that the disk cannot read any more is as good as one that makes no sense.
             let bytes = std::fs::read(path).inspect_err(|error| tracing::error!(piece = %name, %error, "cannot read"));
-            let bytes = bytes.ok();
-            if form == Form::Open && (is_copied || bytes.as_ref().is_some_and(Vec::is_empty)) {
-                sealer.remove_open(name)?;
-                continue;
-            }
-            match bytes.as_deref().and_then(|bytes| read(sealer, (name, form), bytes)) {
-                Some((piece, frames)) => {
-                    sessions.follow(frames);
-                    pieces.push_back(piece);
-                }
-                None => sealer.set_unreadable_aside(name, form)?,
-            }
+            finding.take(sealer, (name, form), bytes.ok())?;
         }
-        let unended = pieces.back().filter(|piece| !piece.ends_chain).map(|piece| piece.head);
-        Ok(Self { chain, since, pieces, sessions: sessions.open(), unended })
+        let Finding { pieces, sessions, .. } = &finding;
+        let end = match pieces.back() {
+            _ if finding.is_broken => End::BrokenOff(finding.last),
+            Some(piece) if !piece.ends_chain => End::After(piece.head),
+            Some(_) | None => End::Said,
+        };
+        Ok(Self { chain, since, sessions: sessions.in_order(), end, pieces: finding.pieces })
     }
 
     /// Does what is still to be done, piece by piece, and hands over what is sealed. May be called again after an error.
@@ -126,33 +134,126 @@ impl Leftover {
     /// [`NotSealed::Disk`] if the disk does not take it.
     pub(crate) fn settle(&mut self, sealer: &Sealer, ledger: &Ledger, now: UnixMillis) -> Result<(), NotSealed> {
         while let Some(piece) = self.pieces.front() {
-            let is_last = self.pieces.len() == 1;
-            let kept = match piece.form {
-                Form::Sealed => Ok(piece.kept()),
-                Form::Open | Form::Part => seal(sealer, piece, is_last.then_some((&self.sessions, now))),
-            };
-            match kept {
+            match self.kept(sealer, piece, now) {
                 Ok(kept) => {
                     hand_over(ledger, kept);
-                    self.unended = self.unended.filter(|_| !kept.ends_chain);
+                    if kept.ends_chain && matches!(self.end, End::After(_)) {
+                        self.end = End::Said;
+                    }
                 }
                 Err(NotSealed::Disk(error)) => return Err(error.into()),
+                // It could be read when it was found.
                 Err(NotSealed::Broken(_) | NotSealed::Unrecordable(_)) => {
                     sealer.set_unreadable_aside(piece.name, piece.form)?;
+                    self.pieces.pop_front();
+                    self.break_off(sealer)?;
+                    break;
                 }
             }
             self.pieces.pop_front();
         }
-        if let Some(head) = self.unended {
-            hand_over(ledger, sealer.end(&self.chain, head, &self.sessions, (&UNKNOWN, now))?);
-            self.unended = None;
+        match self.end {
+            End::Said => {}
+            End::After(head) => {
+                hand_over(ledger, sealer.end(&self.chain, head, &self.sessions, (&UNKNOWN, now))?);
+                self.end = End::Said;
+            }
+            End::BrokenOff(last) => ledger.break_off(&self.chain, last),
         }
         tracing::info!(chain = %self.chain, "evidence of an earlier start is ready to be shipped");
         Ok(())
     }
 
+    /// Seals the first piece, unless it is sealed.
+    fn kept(&self, sealer: &Sealer, piece: &Piece, now: UnixMillis) -> Result<Kept, NotSealed> {
+        let is_last = self.pieces.len() == 1;
+        let ending = match (piece.form, self.end) {
+            (Form::Sealed, _) => return Ok(piece.kept()),
+            (Form::Open | Form::Part, End::After(_)) if is_last => Ending::With(&self.sessions, now),
+            (Form::Open | Form::Part, End::BrokenOff(_)) if is_last => Ending::Bare,
+            (Form::Open | Form::Part, End::Said | End::After(_) | End::BrokenOff(_)) => Ending::None,
+        };
+        seal(sealer, piece, ending)
+    }
+
+    /// Sets aside what was not handed over: records before it are missing.
+    fn break_off(&mut self, sealer: &Sealer) -> Result<(), NotSealed> {
+        let known = match self.end {
+            End::BrokenOff(last) => last,
+            End::Said | End::After(_) => None,
+        };
+        self.end = End::BrokenOff(self.pieces.back().map(|piece| piece.head).or(known));
+        while let Some(piece) = self.pieces.front() {
+            sealer.strand(piece.name, piece.form)?;
+            self.pieces.pop_front();
+        }
+        Ok(())
+    }
+
     pub(crate) const fn chain(&self) -> &ChainId {
         &self.chain
+    }
+}
+
+/// A chain while its pieces are looked at.
+#[derive(Default)]
+struct Finding {
+    pieces: VecDeque<Piece>,
+    sessions: OpenSessions,
+    /// Whether a piece was moved aside without a whole record.
+    lacks_piece: bool,
+    /// Whether records are missing after the pieces.
+    is_broken: bool,
+    /// The last record that is known.
+    last: Option<Head>,
+}
+
+impl Finding {
+    fn take(
+        &mut self,
+        sealer: &Sealer,
+        (name, form): (PieceName, Form),
+        bytes: Option<Vec<u8>>,
+    ) -> Result<(), NotSealed> {
+        let is_copied = self.pieces.back().is_some_and(|piece| piece.name == name);
+        if form == Form::Open && (is_copied || bytes.as_ref().is_some_and(Vec::is_empty)) {
+            sealer.remove_open(name)?;
+            return Ok(());
+        }
+        match bytes.as_deref().and_then(|bytes| read(sealer, (name, form), bytes)) {
+            Some((piece, frames)) if self.is_next(&piece) => {
+                for record in records(frames).map_while(Result::ok) {
+                    self.sessions.follow(record.session, record.entry.kind(), record.head.sequence);
+                }
+                self.is_broken = piece.is_damaged;
+                self.last = Some(piece.head);
+                self.pieces.push_back(piece);
+            }
+            Some((piece, _)) => {
+                let last = sealer.strand(name, form)?;
+                // One that should follow what was found and does not was altered, so its hash is nobody's.
+                let number = piece.before.map_or(0, |before| before.sequence);
+                let is_altered = self.pieces.back().is_some_and(|back| back.head.sequence == number);
+                self.last = last.filter(|_| !is_altered).or(self.last);
+                self.is_broken = true;
+            }
+            None => {
+                // What was never finished is missed by nobody, unless something follows it.
+                let is_torn = form == Form::Open && bytes.is_some_and(|bytes| Rest::of(&bytes) == Rest::Torn);
+                sealer.set_unreadable_aside(name, form)?;
+                self.lacks_piece = true;
+                self.is_broken |= !is_torn;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a piece follows what was found before; of the first it cannot be told.
+    fn is_next(&self, piece: &Piece) -> bool {
+        match self.pieces.back() {
+            Some(back) => !back.ends_chain && piece.before == Some(back.head),
+            None => !self.lacks_piece && !self.is_broken,
+        }
     }
 }
 
@@ -168,60 +269,53 @@ fn read<'a>(sealer: &Sealer, (name, form): (PieceName, Form), bytes: &'a [u8]) -
         let segment = read_segment(bytes).ok()?;
         let is_named = segment.chain == name.chain(&sealer.node) && segment.first == name.first;
         let (before, head, ends_chain) = (segment.before, segment.root.last, segment.root.ends_chain);
-        return is_named.then_some((Piece { name, form, before, head, bytes: size, ends_chain }, segment.frames));
+        let piece = Piece { name, form, before, head, bytes: size, ends_chain, is_damaged: false };
+        return is_named.then_some((piece, segment.frames));
     }
     let (frames, leftover) = sealer.whole(bytes, name)?;
-    if leftover.cut {
-        tracing::warn!(piece = %name, from = leftover.whole_bytes, "what follows the last whole record is cut off");
+    let is_damaged = leftover.rest == Rest::Damaged;
+    if leftover.rest != Rest::Nothing {
+        let from = leftover.whole_bytes;
+        tracing::warn!(piece = %name, from, is_damaged, "what follows the last whole record is cut off");
     }
     let (before, head) = (leftover.before, leftover.head);
-    Some((Piece { name, form, before, head, bytes: size, ends_chain: false }, frames))
+    Some((Piece { name, form, before, head, bytes: size, ends_chain: false, is_damaged }, frames))
 }
 
-/// Seals an open piece: with the records that close its sessions, if it ends its chain.
-fn seal(sealer: &Sealer, piece: &Piece, ending: Option<(&Vec<SessionId>, UnixMillis)>) -> Result<Kept, NotSealed> {
+/// Whether a piece ends its chain.
+enum Ending<'a> {
+    None,
+    /// Without a record more.
+    Bare,
+    /// With records that close these sessions.
+    With(&'a [SessionId], UnixMillis),
+}
+
+/// Seals an open piece.
+fn seal(sealer: &Sealer, piece: &Piece, ending: Ending<'_>) -> Result<Kept, NotSealed> {
     let bytes = std::fs::read(sealer.directory.path_of(piece.name, piece.form))?;
     let mut frames = sealer.whole(&bytes, piece.name).map(|(frames, _)| frames.to_vec()).unwrap_or_default();
-    if let Some((sessions, now)) = ending {
-        frames.extend(closing(&piece.name.chain(&sealer.node), piece.head, sessions, (&UNKNOWN, now))?);
+    let ends_chain = match ending {
+        Ending::None => false,
+        Ending::Bare => true,
+        Ending::With(sessions, now) => {
+            frames.extend(closing(&piece.name.chain(&sealer.node), piece.head, sessions, (&UNKNOWN, now))?);
+            true
+        }
+    };
+    let kept = sealer.write(piece.name, piece.before, &frames, ends_chain)?;
+    if piece.is_damaged {
+        sealer.set_unreadable_aside(piece.name, Form::Open)?;
+    } else {
+        sealer.remove_open(piece.name)?;
     }
-    sealer.write(piece.name, piece.before, &frames, ending.is_some())
+    Ok(kept)
 }
 
 impl Piece {
     /// Describes a piece that is sealed already, none of which was counted.
     const fn kept(&self) -> Kept {
         Kept { name: self.name, bytes: self.bytes, footer: 0, ends_chain: self.ends_chain }
-    }
-}
-
-/// The sessions of a chain that are open, by the number of their first record.
-#[derive(Default)]
-struct Sessions {
-    since: BTreeMap<SessionId, u64>,
-}
-
-impl Sessions {
-    fn follow(&mut self, frames: &[u8]) {
-        for record in records(frames).filter_map(Result::ok) {
-            match record.entry {
-                Entry::Closed(_) | Entry::NotOpened(_) => drop(self.since.remove(&record.session)),
-                Entry::Opened(_)
-                | Entry::Verdict(_)
-                | Entry::Forwarded(_)
-                | Entry::Response(_)
-                | Entry::Approval(_) => {
-                    self.since.entry(record.session).or_insert(record.head.sequence);
-                }
-            }
-        }
-    }
-
-    /// Returns them in the order of their first record.
-    fn open(&self) -> Vec<SessionId> {
-        let mut open: Vec<_> = self.since.iter().collect();
-        open.sort_unstable_by_key(|(_, since)| **since);
-        open.into_iter().map(|(session, _)| *session).collect()
     }
 }
 

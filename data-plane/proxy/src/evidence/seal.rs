@@ -3,14 +3,18 @@
 use super::medium::Directory;
 use super::name::{Form, PieceName};
 use super::spool::Cut;
-use hoop_audit::{Broken, Chain, Entry, Head, Leftover, Sealed, Sealing, SigningKey, Unrecordable};
+use hoop_audit::{
+    Broken, Chain, Entry, Head, Leftover, NO_SESSION, Sealed, Sealing, SigningKey, Unrecordable, read_segment,
+};
 use hoop_model::{ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-/// Where pieces that hold no whole record are kept.
-const UNREADABLE: &str = "unreadable";
+/// Where pieces are kept that hold no whole record, or hold something behind their whole ones that was some.
+pub(crate) const UNREADABLE: &str = "unreadable";
+/// Where pieces are kept before which records are missing.
+pub(crate) const STRANDED: &str = "stranded";
 
 /// Seals on behalf of this incarnation.
 pub(crate) struct Sealer {
@@ -69,16 +73,24 @@ impl Sealer {
     /// Seals a copy of a piece and removes the original.
     pub(crate) fn seal_copy(&self, cut: &Cut) -> Result<Kept, NotSealed> {
         let frames = read(&cut.file.sealing, cut.length)?;
-        self.write(cut.name, cut.before, &frames, cut.ends_chain)
+        let kept = self.write(cut.name, cut.before, &frames, cut.ends_chain)?;
+        self.remove_open(cut.name)?;
+        Ok(kept)
     }
 
-    /// Seals as many whole records of a broken piece as there are; `None` if there is none.
-    pub(crate) fn seal_rest(&self, cut: &Cut) -> Result<Option<Kept>, NotSealed> {
+    /// Seals as many whole records of a broken piece as there are, as the end of its chain, and keeps the original apart.
+    /// Returns none if there is none; then only the original is kept.
+    ///
+    /// No record is added: the numbers after the last whole one may have been given to records already.
+    pub(crate) fn seal_rest(&self, cut: &Cut) -> Result<Option<(Kept, Head)>, NotSealed> {
         let bytes = read(&cut.file.sealing, cut.file.sealing.metadata()?.len())?;
-        match self.whole(&bytes, cut.name) {
-            Some((frames, _)) => self.write(cut.name, cut.before, frames, cut.ends_chain).map(Some),
-            None => Ok(None),
-        }
+        let whole = self.whole(&bytes, cut.name).filter(|(_, leftover)| leftover.before == cut.before);
+        let kept = match whole {
+            Some((frames, leftover)) => Some((self.write(cut.name, cut.before, frames, true)?, leftover.head)),
+            None => None,
+        };
+        self.set_unreadable_aside(cut.name, Form::Open)?;
+        Ok(kept)
     }
 
     /// Finds what is whole of a piece; `None` if nothing is, or if it is not the piece that its name says.
@@ -89,8 +101,7 @@ impl Sealer {
         is_named.then_some((bytes.get(..leftover.whole_bytes)?, leftover))
     }
 
-    /// Writes a sealed segment, and removes the open piece of that name if there is one. A crash at any point leaves one
-    /// of the two whole.
+    /// Writes a sealed segment beside what it is a copy of. A crash at any point leaves one of the two whole.
     pub(crate) fn write(
         &self,
         name: PieceName,
@@ -113,7 +124,6 @@ impl Sealer {
             drop(std::fs::remove_file(&part));
             return Err(error.into());
         }
-        self.remove_open(name)?;
         let footer = footer.len() as u64;
         Ok(Kept { name, bytes: footer.saturating_add(frames.len() as u64), footer, ends_chain })
     }
@@ -129,7 +139,7 @@ impl Sealer {
     ) -> Result<Kept, NotSealed> {
         let first = head.sequence.checked_add(1).ok_or(Unrecordable::Full)?;
         let name = PieceName { incarnation: chain.incarnation, shard: chain.shard, first };
-        let sessions = if sessions.is_empty() { &[super::NO_SESSION] } else { sessions };
+        let sessions = if sessions.is_empty() { &[NO_SESSION] } else { sessions };
         let frames = closing(chain, head, sessions, ending)?;
         self.write(name, Some(head), &frames, true)
     }
@@ -150,10 +160,32 @@ impl Sealer {
         Ok(())
     }
 
+    /// Keeps a piece before which records are missing where nothing touches it again. Returns its last whole record.
+    pub(crate) fn strand(&self, name: PieceName, form: Form) -> io::Result<Option<Head>> {
+        strand(&self.directory, &self.node, name, form)
+    }
+
     fn sign(&self, name: PieceName, before: Option<Head>, frames: &[u8], ends_chain: bool) -> Result<Sealed, Broken> {
         let sealing = Sealing { chain: name.chain(&self.node), before, ends_chain, signer: self.signer };
         hoop_audit::seal(frames, &sealing, &self.key)
     }
+}
+
+/// Does what [`Sealer::strand`] says.
+pub(crate) fn strand(
+    directory: &Directory,
+    node: &ResourceName,
+    name: PieceName,
+    form: Form,
+) -> io::Result<Option<Head>> {
+    let bytes = std::fs::read(directory.path_of(name, form)).unwrap_or_default();
+    let frames = read_segment(&bytes).map_or(bytes.as_slice(), |segment| segment.frames);
+    let own = |leftover: &Leftover| leftover.chain == name.chain(node);
+    let last = hoop_audit::recover(frames).filter(own).map(|leftover| leftover.head);
+    let file = name.file(form);
+    directory.set_aside(&file, STRANDED)?;
+    tracing::warn!(%file, directory = STRANDED, "evidence was moved aside because records before it are missing");
+    Ok(last)
 }
 
 /// Makes the records that follow a head and say how sessions ended.

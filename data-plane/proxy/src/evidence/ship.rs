@@ -3,6 +3,7 @@
 use super::ledger::{Ledger, Segment};
 use super::medium::Directory;
 use super::name::Form;
+use super::seal;
 use crate::control::join::Membership;
 use crate::control::{chain, retry_after};
 use hoop_model::ChainId;
@@ -28,6 +29,8 @@ const LAST_SHIPMENT: Duration = Duration::from_secs(10);
 const MAX_PUT_OFF: u32 = 5;
 /// How often the wait of a chain that is put off is doubled.
 const MAX_DOUBLED: u32 = 3;
+/// How often in a row a segment may turn out to be unreadable before it is given up.
+const MAX_UNREADABLE: u32 = 3;
 /// How often it is looked at whether that is done.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -206,13 +209,13 @@ impl Stream<'_> {
         let bytes = match read {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                tracing::warn!(%file, "a segment is gone before it was shipped");
-                self.shipper.ledger.stored(segment);
+                tracing::error!(%file, "a segment is gone before it was shipped");
+                self.lacks(segment).await;
                 return Ok(());
             }
             Err(error) => {
                 tracing::warn!(%file, %error, "a segment cannot be read");
-                self.put_off(segment);
+                self.unreadable(segment).await;
                 return Ok(());
             }
         };
@@ -232,6 +235,14 @@ impl Stream<'_> {
                 if self.put_off >= MAX_PUT_OFF {
                     return Err(ShipError::Unable(answer.reason));
                 }
+            }
+            // Only an answer that names the segment says anything about it.
+            Outcome::OutOfOrder if !self.is_about(&answer, segment) => {
+                return Err(ShipError::Misbehaved("for another segment"));
+            }
+            Outcome::OutOfOrder => {
+                tracing::error!(%file, reason = %answer.reason, "records are missing before a segment");
+                self.strand(segment).await;
             }
             Outcome::Unspecified => return Err(ShipError::Misbehaved("without an outcome")),
         }
@@ -274,6 +285,48 @@ impl Stream<'_> {
                 tracing::warn!(file = %segment.file(), %error, "a segment that was refused cannot be moved");
                 self.put_off(segment);
             }
+        }
+    }
+
+    /// Gives a segment up that cannot be read again and again.
+    async fn unreadable(&mut self, segment: &Segment) {
+        self.put_off(segment);
+        let times = self.later.get(&self.chain(segment)).map_or(0, |later| later.times);
+        if times < MAX_UNREADABLE {
+            return;
+        }
+        let file = segment.file();
+        match self.shipper.on_disk(move |directory| directory.set_aside(&file, seal::UNREADABLE)).await {
+            Ok(()) => self.lacks(segment).await,
+            Err(error) => tracing::warn!(file = %segment.file(), %error, "a segment cannot be moved aside"),
+        }
+    }
+
+    /// A segment is not there any more: its chain ends before it.
+    async fn lacks(&mut self, segment: &Segment) {
+        self.shipper.ledger.stranded(segment);
+        self.strand(segment).await;
+    }
+
+    /// Sets aside what waits of a segment's chain: records before it are missing, so it will never be taken.
+    async fn strand(&mut self, segment: &Segment) {
+        let chain = self.chain(segment);
+        let ledger = &self.shipper.ledger;
+        self.later.remove(&chain);
+        // First, so that whoever seals what follows sets it aside as well.
+        ledger.break_off(&chain, None);
+        while let Some(next) = ledger.next_of(&chain) {
+            let (node, name) = (chain.node.clone(), next.name);
+            let moved = move |directory: &Directory| seal::strand(directory, &node, name, Form::Sealed);
+            match self.shipper.on_disk(moved).await {
+                Ok(last) => ledger.break_off(&chain, last),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(file = %next.file(), %error, "a segment cannot be moved aside");
+                    return self.put_off(segment);
+                }
+            }
+            ledger.stranded(&next);
         }
     }
 

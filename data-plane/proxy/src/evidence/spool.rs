@@ -2,8 +2,8 @@
 
 use super::medium::{Medium, PieceFile, Shelf};
 use super::name::PieceName;
-use hoop_audit::{Chain, Entry, Head, Receipt};
-use hoop_model::{ChainHead, Incarnation, ResourceName, SessionId, UnixMillis};
+use hoop_audit::{Chain, Entry, Head, NO_SESSION, Receipt};
+use hoop_model::{ChainHead, ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -196,7 +196,7 @@ impl<S: Shelf> Spool<S> {
     pub(crate) fn prepare_end(&mut self, closing: &Entry, now: UnixMillis) {
         let Some(open) = &self.open else { return };
         let is_cut = open.piece.as_ref().is_none_or(|piece| piece.length == 0);
-        if is_cut && open.chain.head().is_some() && self.record(closing, super::NO_SESSION, now).is_err() {
+        if is_cut && open.chain.head().is_some() && self.record(closing, NO_SESSION, now).is_err() {
             tracing::warn!("a chain is left without its end");
         }
     }
@@ -204,6 +204,11 @@ impl<S: Shelf> Spool<S> {
     /// Ends the chain for good.
     pub(crate) fn end(&mut self) {
         self.end_chain(false);
+    }
+
+    /// Returns the chain that the next record goes on with, if one is begun.
+    pub(crate) fn chain(&self) -> Option<&ChainId> {
+        self.open.as_ref().map(|open| open.chain.id())
     }
 
     fn end_chain(&mut self, given_up: bool) {

@@ -93,17 +93,10 @@ fn select(bytes: &[u8], session: Option<SessionId>, frames: &mut Vec<Frame>) {
     // A record that is being written right now is not whole yet.
     for record in records(bytes).map_while(Result::ok) {
         if session.is_none_or(|session| session == record.session) {
-            let frame = bytes.get(record.offset..).and_then(frame).unwrap_or_default();
             let earliest = frames.last().map_or(record.time, |last| last.time);
-            frames.push(Frame { time: record.time.max(earliest), bytes: frame.to_vec() });
+            frames.push(Frame { time: record.time.max(earliest), bytes: record.frame(bytes).to_vec() });
         }
     }
-}
-
-/// Returns the frame that bytes begin with: four bytes that say how many follow, and those (hoop-audit's format).
-fn frame(bytes: &[u8]) -> Option<&[u8]> {
-    let length = u32::from_le_bytes(*bytes.first_chunk()?);
-    bytes.get(..usize::try_from(length).ok()?.checked_add(size_of::<u32>())?)
 }
 
 #[cfg(test)]

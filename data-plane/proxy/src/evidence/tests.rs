@@ -4,7 +4,7 @@ use super::medium::{Appended, Medium, PieceFile, Shelf};
 use super::name::{Form, PieceName};
 use super::*;
 use hoop_audit::{Chain, CloseReason, CommandId, Entry, Expected, Head, Response, read_segment, verify_chain};
-use hoop_model::{ChainId, ResourceName, UnixMillis};
+use hoop_model::{ChainId, ResourceName, SessionId, UnixMillis};
 use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;

@@ -4,7 +4,7 @@ mod leftover;
 mod seal;
 mod verify;
 
-pub use leftover::{Leftover, recover};
+pub use leftover::{Leftover, Rest, recover};
 pub use seal::{Sealed, Sealing, seal};
 pub use verify::{FlawedSeal, Segment, SegmentSummary, read_segment};
 

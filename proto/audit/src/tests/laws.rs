@@ -125,7 +125,7 @@ fn au_11_no_bytes_panic_a_reader_and_none_but_what_was_sealed_verify() {
         }
         if let Some(left) = recover(&bytes) {
             count(&recovered);
-            prop_assert_eq!(left.cut, left.whole_bytes < bytes.len());
+            prop_assert_eq!(left.rest == Rest::Nothing, left.whole_bytes == bytes.len());
             let sealing =
                 Sealing { chain: left.chain, before: left.before, ends_chain: true, signer: super::store::NEXT };
             let sealed = seal(&bytes[..left.whole_bytes], &sealing, &log_key());

@@ -196,7 +196,7 @@ fn what_is_left_behind_is_recovered_with_its_open_sessions() {
     let leftover = recover(&writer.frames).unwrap();
     let open_sessions = [8, 3].map(SessionId::mint).to_vec();
     let (whole_bytes, head) = (writer.frames.len(), writer.heads[6]);
-    let expected = Leftover { chain: id(), before: None, head, whole_bytes, open_sessions, cut: false };
+    let expected = Leftover { chain: id(), before: None, head, whole_bytes, open_sessions, rest: Rest::Nothing };
     assert_eq!(leftover, expected);
 }
 
@@ -210,7 +210,8 @@ fn a_torn_tail_is_cut_wherever_it_is_torn() {
             None => assert_eq!(whole, 0, "{end}"),
             Some(left) => {
                 assert_eq!((left.head, left.whole_bytes), (writer.heads[whole - 1], starts[whole]), "{end}");
-                assert_eq!(left.cut, end > starts[whole], "{end}");
+                let rest = if end > starts[whole] { Rest::Torn } else { Rest::Nothing };
+                assert_eq!(left.rest, rest, "{end}");
             }
         }
     }
@@ -224,7 +225,7 @@ fn what_continues_a_segment_is_recovered_and_can_be_sealed_by_the_next_incarnati
     let mut file = writer.frames.clone();
     file.extend_from_slice(b"\x40\0\0\0torn");
     let left = recover(&file).unwrap();
-    assert_eq!((left.before, left.head, left.cut), (Some(first.last), writer.heads[8], true));
+    assert_eq!((left.before, left.head, left.rest), (Some(first.last), writer.heads[8], Rest::Torn));
     assert_eq!(left.open_sessions, [8, 9].map(SessionId::mint));
 
     file.truncate(left.whole_bytes);
@@ -240,7 +241,7 @@ fn what_continues_a_segment_is_recovered_and_can_be_sealed_by_the_next_incarnati
     let segment = read_segment(&file).unwrap();
     assert_eq!((segment.first, segment.root.last.sequence, segment.signer), (8, 11, NEXT));
     assert!(segment.verify(&key_of(NEXT).verifying_key()).is_ok());
-    assert_eq!(recover(&file).map(|left| left.cut), Some(true), "a seal is no record");
+    assert_eq!(recover(&file).map(|left| left.rest), Some(Rest::Torn), "a seal is no record");
 }
 
 #[test]
@@ -256,12 +257,34 @@ fn nothing_is_recovered_from_an_altered_record_on() {
         // What a header says of itself only the next record contradicts; where there is none, nothing here does.
         let next = starts.get(inside + 1).copied().unwrap_or(altered.len());
         assert!([starts[inside], next].contains(&whole), "{at}: {whole}");
+        let is_damaged = left.is_some_and(|left| left.rest == Rest::Damaged);
+        let is_length = (starts[inside]..starts[inside] + 4).contains(&at);
+        assert!(is_damaged || is_length || whole == altered.len() || inside == 0, "{at}: no writer leaves that");
     }
     let from_zero = Chain::resume(&id(), Head { sequence: 0, hash: hoop_model::ContentHash([1; 32]) })
         .append(&forwarded(1), SessionId::mint(1), UnixMillis(1), [0; 32])
         .map(|frame| frame.bytes().to_vec())
         .unwrap();
     assert_eq!(recover(&from_zero), None, "a first record follows nothing");
+}
+
+#[test]
+fn what_a_writer_leaves_that_died_is_told_from_what_was_a_record() {
+    let mut writer = left_behind();
+    let footer = [&[0; 4][..], &[1, 1, 0, 0], &[7; 257]].concat();
+    for end in 1..=footer.len() {
+        assert_eq!(Rest::of(&footer[..end]), Rest::Torn, "{end} bytes of a seal");
+    }
+    assert_eq!(Rest::of(&[]), Rest::Nothing);
+    for zeros in [1, 4, 5, 4096] {
+        assert_eq!(Rest::of(&vec![0; zeros]), Rest::Torn, "{zeros} zeros");
+    }
+    // A page that was lost, and what came after it.
+    let frames = writer.write(1, &forwarded(1)).frames.clone();
+    assert_eq!(Rest::of(&[&[0; 4096][..], &frames].concat()), Rest::Damaged);
+    assert_eq!(Rest::of(&[&footer[..], &[0]].concat()), Rest::Damaged, "nothing follows a seal");
+    assert_eq!(Rest::of(&frames), Rest::Damaged, "whole frames that do not follow");
+    assert_eq!(Rest::of(&[0xff; 64]), Rest::Damaged);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use super::super::error::EvidenceError;
 use super::super::log::{Kept, Log};
-use super::super::recorded::{NO_SESSION, chain_of};
+
 use super::super::store::Store;
 use super::{BY_TIME, Index, MARKS, PIECES, POSITION, Piece, Position, Row, SEGMENTS, SESSIONS, number, segment_key};
-use hoop_audit::{Record, decode_log_entry, read_segment, records, segment_path};
+use hoop_audit::{NO_SESSION, Record, decode_log_entry, read_segment, records, segment_path};
 use hoop_model::{LogEntry, SegmentRoot, SessionId};
 use prost::Message;
 use redb::{ReadableTable, Table, WriteTransaction};
@@ -156,7 +156,7 @@ fn read(store: &Store, root: &SegmentRoot) -> Result<Result<Vec<Record>, String>
     let read: Result<Vec<Record>, _> = records(segment.frames).collect();
     let read = read.map_err(|error| error.to_string());
     Ok(read.and_then(|records| {
-        let own = records.iter().all(|record| chain_of(record) == root.chain);
+        let own = records.iter().all(|record| record.chain() == root.chain);
         if own { Ok(records) } else { Err("it has records of another chain".to_owned()) }
     }))
 }

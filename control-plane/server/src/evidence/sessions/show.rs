@@ -27,9 +27,10 @@ pub(super) async fn find(cluster: &Cluster, session: SessionId) -> Result<Shown,
     let node = blocking(move || index.session(session)).await?.map(|row| row.summary.node);
     let unshipped = tails(cluster, nodes(cluster, node.as_deref()), Some(session)).await;
     evidence.indexed(cluster.fresh().await?.evidence().size()).await?;
-    let (index, chains) = (Arc::clone(&evidence.index), unshipped.iter().map(Recorded::chain).collect());
+    let (index, chains) = (Arc::clone(&evidence.index), unshipped.iter().map(|found| found.record.chain()).collect());
     let Found { row, pieces, last } = blocking(move || index.found(session, chains)).await?;
-    let is_stored = |found: &Recorded| last.get(&found.chain()).is_some_and(|last| found.record.head.sequence <= *last);
+    let is_stored =
+        |found: &Recorded| last.get(&found.record.chain()).is_some_and(|last| found.record.head.sequence <= *last);
     let mut unshipped = unshipped;
     unshipped.retain(|found| !is_stored(found));
     if row.is_none() && unshipped.is_empty() {

@@ -5,10 +5,11 @@
 
 use super::super::index::Piece;
 use super::super::live::tails;
-use super::super::recorded::{NO_SESSION, Recorded};
+use super::super::recorded::Recorded;
 use super::show::{nodes, of_piece};
 use super::{Ended, Out, blocking, send, session};
 use crate::cluster::Cluster;
+use hoop_audit::NO_SESSION;
 use hoop_audit::{Entry, Opening};
 use hoop_model::{ChainId, SessionId};
 use hoop_wire::v1;
@@ -97,7 +98,7 @@ impl Tailing {
             }
         }
         for found in unshipped {
-            self.look_up(found.chain()).await?;
+            self.look_up(found.record.chain()).await?;
             self.send_one(found, false, out).await?;
         }
         Ok(())
@@ -136,7 +137,7 @@ impl Tailing {
 
     fn is_new(&mut self, found: &Recorded) -> bool {
         let sequence = found.record.head.sequence;
-        let seen = self.seen.entry(found.chain()).or_default();
+        let seen = self.seen.entry(found.record.chain()).or_default();
         let is_new = sequence > *seen;
         *seen = sequence.max(*seen);
         is_new

@@ -1,7 +1,7 @@
 //! Anchoring: keys, heads, losses and contradictions become entries of the log.
 
 use super::super::{Plane, hello};
-use super::{Process, Shipped, allowed, opened, other_hash, process};
+use super::{Shipped, allowed, opened, other_hash, process, renew};
 use hoop_audit::decode_log_entry;
 use hoop_model::{ChainHead, LogEntry};
 use hoop_wire::v1::{self, from_node};
@@ -22,16 +22,6 @@ impl Plane {
         }
         entries
     }
-}
-
-fn renew(process: &Process, heads: Vec<v1::ChainHead>) -> from_node::Message {
-    from_node::Message::Renew(v1::Renew {
-        sequence: 1,
-        incarnation: process.incarnation.to_bytes().into(),
-        applied: Some(v1::Revision::default()),
-        sent_boot_ms: 1,
-        heads,
-    })
 }
 
 #[tokio::test]
@@ -124,6 +114,33 @@ async fn a_chain_that_its_node_has_nothing_of_any_more_leaves_a_gap_up_to_its_kn
     let gaps: Vec<_> = plane.log(size as usize).await.into_iter().flat_map(|entry| entry.gaps).collect();
     assert_eq!(gaps, [hoop_model::Gap { chain: lost.id, first: 2, last: known }]);
     assert!(!plane.chain(&left.id).unwrap().ended, "its node still has it");
+}
+
+#[tokio::test]
+async fn au_02_what_a_node_says_is_missing_of_a_chain_is_a_gap_at_once() {
+    let (plane, process, other, stranger) =
+        (Plane::start().await, process("n1", 1), process("n1", 2), process("n2", 3));
+    let mut shipper = plane.shipper(&process).await;
+    let mut writer = process.writer(0);
+    let segment = process.segment(&mut writer, 5, &[opened("nightly")]);
+    assert_eq!(plane.ship_one(&shipper.node, &segment).await.0, Shipped::Stored);
+    writer.frames(5, &[allowed(1), allowed(2)]);
+    let mut foreign = other.writer(0);
+    foreign.frames(6, &[opened("nightly")]);
+    let broken_off = vec![writer.wire_head(), foreign.wire_head()];
+    let from_node::Message::Renew(renewal) = renew(&process, vec![]) else { unreachable!() };
+    shipper.link.say(from_node::Message::Renew(v1::Renew { broken_off, ..renewal })).await;
+    plane.until(|state| state.evidence().chain(&writer.id).filter(|chain| chain.ended).copied()).await;
+    let size = plane.running.cluster.state().evidence().size();
+    let gaps: Vec<_> = plane.log(size as usize).await.into_iter().flat_map(|entry| entry.gaps).collect();
+    assert_eq!(gaps, [hoop_model::Gap { chain: writer.id.clone(), first: 2, last: writer.head() }]);
+    assert!(plane.chain(&foreign.id).is_none(), "nobody announced it");
+    let mut stranger = stranger.writer(0);
+    stranger.frames(5, &[opened("nightly")]);
+    let from_node::Message::Renew(renewal) = renew(&process, vec![]) else { unreachable!() };
+    let broken_off = vec![stranger.wire_head()];
+    shipper.link.say(from_node::Message::Renew(v1::Renew { broken_off, ..renewal })).await;
+    assert_eq!(shipper.link.end().await.code(), Code::PermissionDenied, "cp-14");
 }
 
 #[tokio::test]

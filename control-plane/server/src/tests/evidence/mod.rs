@@ -212,6 +212,17 @@ impl Plane {
     }
 }
 
+fn renew(process: &Process, heads: Vec<v1::ChainHead>) -> from_node::Message {
+    from_node::Message::Renew(v1::Renew {
+        sequence: 1,
+        incarnation: process.incarnation.to_bytes().into(),
+        applied: Some(v1::Revision::default()),
+        sent_boot_ms: 1,
+        heads,
+        ..Default::default()
+    })
+}
+
 fn other_hash(head: Head) -> Head {
     Head { hash: ContentHash([0xee; 32]), ..head }
 }

@@ -1,7 +1,7 @@
 //! Reading sessions: what there is, page by page, record by record, once each.
 
 use super::super::{Node, Plane};
-use super::{CLOSED, Process, Shipped, Writer, allowed, command, opened, opening, process, refused};
+use super::{CLOSED, Process, Shipped, Writer, allowed, command, opened, opening, process, refused, renew};
 use hoop_audit::{Entry, Outcome, Release, records};
 use hoop_model::SessionId;
 use hoop_wire::v1::sessions_client::SessionsClient;
@@ -142,8 +142,12 @@ async fn a_list_is_narrowed_and_paged() {
 #[tokio::test]
 async fn a_session_whose_chain_ended_without_its_end_ended_nobody_knows_how() {
     let (plane, old, new) = (Plane::start().await, process("n1", 1), process("n1", 2));
-    let shipper = plane.shipper(&old).await;
-    let writer = ten_sessions(&plane, &old, &shipper.node).await;
+    let mut shipper = plane.shipper(&old).await;
+    let mut writer = ten_sessions(&plane, &old, &shipper.node).await;
+    writer.frames(5, &[allowed(9)]);
+    shipper.link.say(renew(&old, vec![writer.wire_head()])).await;
+    let (chain, said) = (writer.id.clone(), writer.head());
+    plane.until(|state| state.evidence().chain(&chain).filter(|chain| chain.head == said).copied()).await;
     let link = plane.announced(&shipper.node, &new, &[]).await;
     plane.until(|state| state.evidence().chain(&writer.id).filter(|chain| chain.ended).copied()).await;
     drop(link);

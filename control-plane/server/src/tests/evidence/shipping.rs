@@ -2,8 +2,9 @@
 
 use super::super::{INCARNATION, Plane};
 use super::{CLOSED, Shipped, allowed, opened, process};
+use crate::EvidenceLimits;
 use hoop_audit::segment_path;
-use hoop_wire::v1::ship_response::Outcome::{Refused, Retry, Stored};
+use hoop_wire::v1::ship_response::Outcome::{OutOfOrder, Refused, Retry, Stored};
 use tonic::Code;
 
 #[tokio::test]
@@ -83,17 +84,18 @@ async fn a_segment_must_be_sealed_with_the_key_that_its_signer_announced() {
 }
 
 #[tokio::test]
-async fn what_is_ahead_comes_again_and_what_differs_is_refused() {
+async fn what_is_ahead_is_said_to_be_and_what_differs_is_refused() {
     let (plane, process) = (Plane::start().await, process("n1", 1));
     let shipper = plane.shipper(&process).await;
     let (mut writer, mut fork) = (process.writer(0), process.writer(0));
     let first = process.segment(&mut writer, 5, &[opened("nightly")]);
     let second = process.segment(&mut writer, 5, &[allowed(1)]);
     let third = process.segment(&mut writer, 5, &[allowed(2)]);
-    assert_eq!(plane.ship_one(&shipper.node, &second).await.0, Retry, "of a chain nobody knows");
+    let (outcome, reason) = plane.ship_one(&shipper.node, &second).await;
+    assert_eq!((outcome, reason.as_str()), (OutOfOrder, "the records from 1 on are missing before it"));
     assert_eq!(plane.ship_one(&shipper.node, &first).await.0, Stored);
     let (outcome, reason) = plane.ship_one(&shipper.node, &third).await;
-    assert_eq!((outcome, reason.as_str()), (Retry, "the records from 2 on are missing before it"));
+    assert_eq!((outcome, reason.as_str()), (OutOfOrder, "the records from 2 on are missing before it"));
 
     let another_first = process.segment(&mut fork, 5, &[opened("another")]);
     let (outcome, reason) = plane.ship_one(&shipper.node, &another_first).await;
@@ -182,4 +184,39 @@ async fn a_message_that_no_segment_needs_ends_the_stream_and_not_the_server() {
     let segment = process.segment(&mut writer, 5, &[opened("nightly")]);
     assert_eq!(plane.ship_one(&shipper.node, &segment).await.0, Stored);
     assert_ne!(process.incarnation.to_bytes(), INCARNATION);
+}
+
+#[tokio::test]
+async fn dp_05_a_node_ships_so_much_per_hour_and_every_other_as_much() {
+    let limits = EvidenceLimits { node_bytes_per_hour: 20_000, reserve_bytes: 0, ..EvidenceLimits::default() };
+    let plane = Plane::start_with(limits).await;
+    let (greedy, modest) = (process("n1", 1), process("n2", 2));
+    let (noisy, quiet) = (plane.shipper(&greedy).await, plane.shipper(&modest).await);
+    let mut writer = greedy.writer(0);
+    let segments: Vec<Vec<u8>> = (1..=6).map(|number| greedy.segment(&mut writer, 5, &[allowed(number)])).collect();
+    let segments: Vec<&[u8]> = segments.iter().map(Vec::as_slice).collect();
+    let answers = plane.ship(&noisy.node, &segments).await;
+    let outcomes: Vec<Shipped> = answers.iter().map(|answer| answer.outcome()).collect();
+    // A segment counts as 4 KiB at least.
+    assert_eq!(outcomes, [Stored, Stored, Stored, Stored, Retry, OutOfOrder], "{answers:?}");
+    assert_eq!(answers[4].reason, "the node has shipped the 20000 bytes that it may ship per hour");
+    assert!(!plane.store_path(&segment_path(&writer.id, 5)).exists());
+    let again = plane.ship(&noisy.node, &[segments[0]]).await;
+    assert_eq!(again[0].outcome(), Stored, "what is stored costs nothing");
+    let segment = modest.segment(&mut modest.writer(0), 6, &[opened("nightly")]);
+    assert_eq!(plane.ship_one(&quiet.node, &segment).await.0, Stored);
+}
+
+#[tokio::test]
+async fn cp_07_segments_leave_room_on_the_disk_for_the_raft_log() {
+    let limits = EvidenceLimits { reserve_bytes: u64::MAX, ..EvidenceLimits::default() };
+    let plane = Plane::start_with(limits).await;
+    let process = process("n1", 1);
+    let shipper = plane.shipper(&process).await;
+    let segment = process.segment(&mut process.writer(0), 5, &[opened("nightly")]);
+    let (outcome, reason) = plane.ship_one(&shipper.node, &segment).await;
+    assert_eq!(outcome, Retry);
+    assert!(reason.ends_with(&format!(" bytes free, and {} are kept for the Raft log", u64::MAX)), "{reason}");
+    assert_eq!(std::fs::read_dir(plane.store_path("segments")).unwrap().count(), 0);
+    plane.apply(vec![super::super::issuer("ci")]).await.unwrap();
 }

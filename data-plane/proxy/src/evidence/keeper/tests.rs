@@ -1,11 +1,11 @@
 //! What the keeper makes of pieces, on disks on which things go wrong.
 
-use super::super::NO_SESSION;
 use super::super::medium::Shelf;
 use super::super::name::PieceName;
 use super::super::spool::{Spool, Writer};
 use super::super::tests::*;
 use super::*;
+use hoop_audit::NO_SESSION;
 use hoop_model::Incarnation;
 use std::sync::mpsc;
 
@@ -123,17 +123,21 @@ fn what_the_disk_has_lost_is_not_sealed_and_what_it_has_is_kept() {
             let _ = spool.record(&answered(number), session(1), NOW).unwrap();
         }
         spool.cut();
+        place.ledger.advanced(None, spool.progress().bytes);
         let mut bytes = std::fs::read(open(&place, 1)).unwrap();
         bytes[lost] ^= 1;
         std::fs::write(open(&place, 1), &bytes).unwrap();
         let mut pending: Vec<_> = spool.take_cuts().into_iter().map(Pending::of).collect();
         seal_all(&place.sealer, &place.ledger, &mut pending);
         assert!(pending.is_empty());
+        let original = "unreadable/00000000000000000000000000000007-0-00000000000000000001.open";
+        assert_eq!(std::fs::read(place.path().join(original)).unwrap(), bytes);
+        assert!(place.ledger.is_broken_off(&chain));
         if lost > first.len() {
-            assert_eq!(sealed(&place), (vec![(1, answered(1))], false));
+            assert_eq!(sealed(&place), (vec![(1, answered(1))], true), "its chain is over");
+            assert_eq!(place.ledger.next()[0].bytes, place.ledger.waiting(), "what is lost is not counted");
         } else {
-            assert_eq!(place.files(), ["unreadable/00000000000000000000000000000007-0-00000000000000000001.open"]);
-            assert_eq!(std::fs::read(place.path().join(&place.files()[0])).unwrap(), bytes);
+            assert_eq!((place.files(), place.ledger.waiting()), (vec![original.to_owned()], 0));
         }
     }
     drop(place);
@@ -156,4 +160,23 @@ async fn the_keeper_ends_when_everything_that_can_come_is_sealed() {
     thread.join().unwrap();
     assert_eq!(ledger.next().len(), 1);
     assert!(ledger.is_well() && !ledger.is_shipped());
+}
+
+#[test]
+fn au_02_what_is_cut_after_a_hole_is_set_aside_and_the_last_of_it_is_known() {
+    let place = Place::new(7);
+    let chain = chain_id(7, 0);
+    let mut pending: Vec<_> = pieces(&place, 4).into_iter().map(Pending::of).collect();
+    let last = hoop_audit::recover(&std::fs::read(open(&place, 4)).unwrap()).unwrap().head;
+    std::fs::write(open(&place, 2), [0xff; 300]).unwrap();
+    place.ledger.advanced(None, pending.iter().map(|piece| piece.cut.length).sum());
+    seal_all(&place.sealer, &place.ledger, &mut pending);
+    assert!(pending.is_empty() && place.ledger.is_well());
+    assert_eq!(sealed(&place), (vec![(1, answered(1))], false));
+    let segment = place.ledger.next().remove(0);
+    assert_eq!(segment.bytes, place.ledger.waiting(), "nothing else counts");
+    place.ledger.stored(&segment);
+    assert_eq!(place.ledger.broken_off(), [hoop_model::ChainHead { chain, head: last }]);
+    let stranded = place.files().iter().filter(|file| file.starts_with("stranded/")).count();
+    assert_eq!(stranded, 2, "{:?}", place.files());
 }

@@ -214,3 +214,22 @@ fn the_rest_of_the_node_hears_how_far_the_chain_has_come_on_the_disk() {
         assert!(!cut.given_up);
     });
 }
+
+#[test]
+fn au_02_after_a_hole_the_next_record_begins_another_chain() {
+    on_stage(|stage| async move {
+        let _ = stage.recorder.note(&answered(1), session(1)).unwrap();
+        let _ = stage.recorder.note(&answered(2), session(1)).unwrap();
+        // Another shard's is none of its business.
+        stage.ledger.break_off(&chain_id(7, 1), None);
+        let _ = stage.recorder.note(&answered(3), session(1)).unwrap();
+        assert!(stage.cuts.try_recv().is_err());
+        stage.ledger.break_off(&chain_id(7, 0), None);
+        let _ = stage.recorder.note(&answered(4), session(1)).unwrap();
+        let cut = stage.cuts.try_recv().unwrap();
+        assert_eq!((cut.name.shard, cut.name.first, cut.ends_chain, cut.given_up), (0, 1, true, false));
+        let files = stage._place.files();
+        assert!(files.iter().any(|file| file.ends_with("-1-00000000000000000001.open")), "{files:?}");
+        assert!(!stage.is_refused());
+    });
+}

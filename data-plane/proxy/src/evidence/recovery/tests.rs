@@ -1,10 +1,9 @@
 //! What becomes of what an earlier life left behind, for every place where that life may have ended.
 
-use super::super::NO_SESSION;
 use super::super::tests::*;
 use super::*;
-use hoop_audit::{Sealing, SigningKey};
-use hoop_model::Incarnation;
+use hoop_audit::{NO_SESSION, Sealing, SigningKey};
+use hoop_model::{ChainHead, Incarnation};
 
 const EARLIER: u128 = 3;
 
@@ -221,4 +220,148 @@ fn dp_04_a_disk_that_does_not_take_the_end_of_a_chain_does_not_keep_what_is_seal
     assert_eq!(closed, [session(2), session(1), session(2)], "every session is known, also from what was shipped");
     assert_eq!(waiting(&place), [(EARLIER, 2)]);
     assert_eq!(place.ledger.leftovers(), []);
+}
+
+/// A chain in five pieces of one record each, of sessions 1 to 5; returns their bytes, and the head after each.
+fn five(chain: &ChainId) -> Vec<(Vec<u8>, Head)> {
+    let mut head = None;
+    (1..=5)
+        .map(|number| {
+            let (bytes, next) = frames(chain, head, &[(number, answered(1))]);
+            head = next;
+            (bytes, next.unwrap())
+        })
+        .collect()
+}
+
+/// The segments that wait to be shipped, and how the chain of each ends.
+fn shipped(place: &Place) -> Vec<(u64, bool)> {
+    let mut shipped = Vec::new();
+    while let Some(segment) = place.ledger.next().first().cloned() {
+        place.ledger.stored(&segment);
+        shipped.push((segment.name.first, segment.ends_chain));
+    }
+    shipped
+}
+
+#[test]
+fn au_02_what_follows_a_hole_is_set_aside_and_the_chain_ends_before_it() {
+    let chain = chain_id(EARLIER, 0);
+    let pieces = five(&chain);
+    let flipped = |at: usize, bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        bytes
+    };
+    // The third piece is gone, unreadable from its first record on, or not what it was.
+    for (form, hole) in [
+        (Form::Open, None),
+        (Form::Sealed, None),
+        (Form::Open, Some(flipped(60, &pieces[2].0))),
+        (Form::Open, Some(b"torn".to_vec())),
+        (Form::Sealed, Some(b"no segment".to_vec())),
+    ] {
+        let place = Place::new(7);
+        for (index, (bytes, head)) in pieces.iter().enumerate() {
+            let before = index.checked_sub(1).map(|before| pieces[before].1);
+            let whole = |bytes: &[u8]| match form {
+                Form::Sealed => segment(&chain, before, bytes, false),
+                Form::Open | Form::Part => bytes.to_vec(),
+            };
+            let put = if index == 2 { hole.clone() } else { Some(whole(bytes)) };
+            if let Some(bytes) = put {
+                place.put(&chain, head.sequence, form, &bytes);
+            }
+        }
+        recovered(&place);
+        assert!(place.ledger.is_well());
+        assert_eq!(place.ledger.broken_off(), [], "what precedes the hole is not shipped yet");
+        assert_eq!(place.ledger.leftovers(), std::slice::from_ref(&chain));
+        let ends = form == Form::Open;
+        assert_eq!(shipped(&place), [(1, false), (2, ends)], "{form:?} {hole:?}");
+        let last = ChainHead { chain: chain.clone(), head: pieces[4].1 };
+        assert_eq!(place.ledger.broken_off(), [last], "{form:?} {hole:?}");
+        assert_eq!(place.ledger.leftovers(), []);
+        let stranded = [4, 5].map(|first| {
+            let name = PieceName { incarnation: chain.incarnation, shard: 0, first };
+            format!("stranded/{}", name.file(form))
+        });
+        let files = place.files();
+        assert!(stranded.iter().all(|file| files.contains(file)), "{files:?}");
+        let aside = files.iter().filter(|file| file.contains('/')).count();
+        assert_eq!(aside, 2 + usize::from(hole.is_some()), "{files:?}");
+    }
+}
+
+#[test]
+fn au_02_no_record_takes_the_number_of_one_that_was_damaged() {
+    let chain = chain_id(EARLIER, 0);
+    let records = [(1, answered(1)), (2, answered(1)), (3, answered(1))];
+    let (first, _) = frames(&chain, None, &records[..1]);
+    let (bytes, _) = frames(&chain, None, &records);
+    let mut damaged = bytes.clone();
+    damaged[first.len() + 60] ^= 1;
+    let place = Place::new(7);
+    let name = place.put(&chain, 1, Form::Open, &damaged);
+    recovered(&place);
+    assert_eq!(place.sealed(&chain), (vec![(1, answered(1))], true), "nothing is added");
+    let unreadable = format!("unreadable/{}", name.file(Form::Open));
+    assert_eq!(place.files(), [name.file(Form::Sealed), unreadable.clone()]);
+    assert_eq!(std::fs::read(place.path().join(unreadable)).unwrap(), damaged, "the rest is kept");
+    assert_eq!(shipped(&place), [(1, true)]);
+    assert_eq!(place.ledger.broken_off().len(), 1);
+    // A tail that was never finished is no record.
+    let place = Place::new(7);
+    place.put(&chain, 1, Form::Open, &bytes[..bytes.len() - 1]);
+    recovered(&place);
+    assert_eq!(place.sealed(&chain).0[2..], [unknown(1), unknown(2)]);
+    assert_eq!(place.ledger.broken_off(), []);
+}
+
+#[test]
+fn the_hash_of_a_record_that_was_altered_is_not_said() {
+    let chain = chain_id(EARLIER, 0);
+    let mut pieces = five(&chain);
+    pieces.truncate(3);
+    pieces[2].0[60] ^= 1;
+    let place = Place::new(7);
+    for (bytes, head) in &pieces {
+        place.put(&chain, head.sequence, Form::Open, bytes);
+    }
+    recovered(&place);
+    assert_eq!(shipped(&place), [(1, false), (2, true)]);
+    assert_eq!(place.ledger.broken_off(), [ChainHead { chain, head: pieces[1].1 }]);
+}
+
+#[test]
+fn a_chain_whose_first_piece_cannot_be_read_is_set_aside_whole() {
+    let chain = chain_id(EARLIER, 0);
+    let pieces = five(&chain);
+    let place = Place::new(7);
+    place.put(&chain, 2, Form::Open, &[0xff; 99]);
+    for (bytes, head) in &pieces[2..] {
+        place.put(&chain, head.sequence, Form::Open, bytes);
+    }
+    recovered(&place);
+    assert_eq!(shipped(&place), []);
+    assert_eq!(place.ledger.broken_off(), [ChainHead { chain, head: pieces[4].1 }]);
+    assert_eq!(place.ledger.leftovers(), [], "nothing of it is shipped any more");
+    assert!(place.ledger.is_well());
+}
+
+#[test]
+fn a_piece_that_becomes_unreadable_while_chains_are_ended_breaks_its_chain_off() {
+    let chain = chain_id(EARLIER, 0);
+    let pieces = five(&chain);
+    let place = Place::new(7);
+    for (bytes, head) in &pieces {
+        place.put(&chain, head.sequence, Form::Open, bytes);
+    }
+    let mut leftover = Leftover::find(&place.sealer, chain.clone(), &place.directory.list().unwrap()).unwrap();
+    place.put(&chain, 3, Form::Open, &[0xff; 99]);
+    leftover.settle(&place.sealer, &place.ledger, NOW).unwrap();
+    assert_eq!(shipped(&place), [(1, false), (2, false)]);
+    assert_eq!(place.ledger.broken_off(), [ChainHead { chain, head: pieces[4].1 }]);
+    let files = place.files();
+    assert_eq!(files.iter().filter(|file| file.starts_with("stranded/")).count(), 2, "{files:?}");
 }

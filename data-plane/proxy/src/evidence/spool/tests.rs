@@ -164,7 +164,7 @@ fn every_chain_that_has_a_record_can_be_ended() {
     assert_eq!(end(&mut cut), [(1, false, false), (2, true, false)]);
     let last = open_piece(&place, 1, 2);
     let record = hoop_audit::records(&last).next().unwrap().unwrap();
-    assert_eq!((record.session, record.entry), (super::super::NO_SESSION, closing.clone()));
+    assert_eq!((record.session, record.entry), (NO_SESSION, closing.clone()));
 }
 
 #[test]
