@@ -4,9 +4,9 @@ use super::store::StoreFile;
 use crate::commands::Outcome;
 use crate::shown::{Utc, escape};
 use hoop_audit::{AuditFailed, Broken, Fault, Place, Problem, Report};
-use hoop_model::{Gap, UnixMillis};
+use hoop_model::{Gap, ResourceName, UnixMillis};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
@@ -21,6 +21,21 @@ pub(super) enum Finding {
     Unreadable(String, io::Error),
     /// There is no valid checkpoint, so nothing vouches for anything.
     Failed(AuditFailed),
+}
+
+/// What somebody looked at before and takes as it is.
+#[derive(Debug, Default)]
+pub(super) struct Accepted {
+    /// Records that the cluster itself declared lost.
+    pub(super) gaps: bool,
+    /// What these nodes said against what they had said.
+    pub(super) conflicts: BTreeSet<ResourceName>,
+}
+
+impl Accepted {
+    fn takes(&self, problem: &Problem) -> bool {
+        problem.contradicting_node().is_some_and(|node| self.conflicts.contains(node))
+    }
 }
 
 /// What a verification found.
@@ -78,30 +93,40 @@ impl Found {
     }
 
     /// Returns whether everything is there and nothing contradicts anything.
-    fn is_whole(&self, accept_gaps: bool) -> bool {
-        let audited = |audited: &Audited| audited.report.is_sound() && (accept_gaps || audited.report.gaps.is_empty());
-        self.findings.is_empty() && self.audited.as_ref().is_some_and(audited)
+    fn is_whole(&self, accepted: &Accepted) -> bool {
+        let gaps = |report: &Report| accepted.gaps || report.gaps.is_empty();
+        self.audited.as_ref().is_some_and(|audited| gaps(&audited.report)) && self.wrongs(accepted).is_empty()
     }
 
     /// Returns what the process exits with.
-    pub(super) fn outcome(&self, accept_gaps: bool) -> Outcome {
-        if self.is_whole(accept_gaps) { Outcome::Done } else { Outcome::Failed }
+    pub(super) fn outcome(&self, accepted: &Accepted) -> Outcome {
+        if self.is_whole(accepted) { Outcome::Done } else { Outcome::Failed }
     }
 
-    fn wrongs(&self) -> Vec<Wrong> {
-        let problems = self.audited.iter().flat_map(|audited| &audited.report.problems);
+    fn wrongs(&self, accepted: &Accepted) -> Vec<Wrong> {
+        let problems = self.problems().filter(|problem| !accepted.takes(problem));
         self.findings.iter().map(of_finding).chain(problems.map(of_problem)).collect()
     }
 
+    fn taken(&self, accepted: &Accepted) -> Vec<Wrong> {
+        self.problems().filter(|problem| accepted.takes(problem)).map(of_problem).collect()
+    }
+
+    fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.audited.iter().flat_map(|audited| &audited.report.problems)
+    }
+
     /// Says it in lines: first whether it is whole, then what there is, then what is not as it should be.
-    pub(super) fn text(&self, accept_gaps: bool) -> String {
-        let wrongs = self.wrongs();
-        let whole = self.is_whole(accept_gaps);
+    pub(super) fn text(&self, accepted: &Accepted) -> String {
+        let wrongs = self.wrongs(accepted);
+        let whole = self.is_whole(accepted);
         let mut lines = vec![if whole { "verified".to_owned() } else { "NOT VERIFIED".to_owned() }];
         lines.extend(self.audited.iter().flat_map(Audited::facts));
         lines.extend(wrongs.iter().map(|wrong| format!("problem     {}: {}", wrong.place, wrong.what)));
+        let taken = self.taken(accepted);
+        lines.extend(taken.iter().map(|taken| format!("conflict    {}: {} (accepted)", taken.place, taken.what)));
         if let Some(Audited { report, .. }) = &self.audited {
-            let accepted = if accept_gaps { " (accepted)" } else { "" };
+            let accepted = if accepted.gaps { " (accepted)" } else { "" };
             lines.extend(report.gaps.iter().map(|gap| format!("lost        {}{accepted}", of_gap(gap))));
             lines.extend(report.pending.iter().map(|pending| {
                 let (chain, first, last) = (&pending.chain, pending.first, pending.last.sequence);
@@ -116,15 +141,22 @@ impl Found {
     }
 
     /// Says the same to scripts, as one object.
-    pub(super) fn json(&self, accept_gaps: bool) -> Value {
+    pub(super) fn json(&self, accepted: &Accepted) -> Value {
         let problem = |wrong: Wrong| {
             let mut fields = wrong.fields;
             fields.insert("problem".to_owned(), Value::String(wrong.what));
             Value::Object(fields)
         };
-        let problems: Value = self.wrongs().into_iter().map(problem).collect();
-        let mut said =
-            json!({"verified": self.is_whole(accept_gaps), "gaps_accepted": accept_gaps, "problems": problems});
+        let problems: Value = self.wrongs(accepted).into_iter().map(problem).collect();
+        let taken: Value = self.taken(accepted).into_iter().map(problem).collect();
+        let nodes: Value = accepted.conflicts.iter().map(|node| json!(node.as_str())).collect();
+        let mut said = json!({
+            "verified": self.is_whole(accepted),
+            "gaps_accepted": accepted.gaps,
+            "conflicts_accepted": nodes,
+            "problems": problems,
+            "accepted": taken,
+        });
         let facts = self.audited.as_ref().map(Audited::json);
         if let (Some(said), Some(Value::Object(facts))) = (said.as_object_mut(), facts) {
             said.extend(facts);

@@ -1,11 +1,11 @@
 //! `hoopctl audit verify`: an exported store, with nothing but its files and one key.
 
-use super::found::{Finding, Found};
+use super::found::{Accepted, Finding, Found};
 use super::store::{CHECKPOINT, Contents, ENTRIES, SegmentName};
 use crate::commands::{LineFormat, Outcome, print_line};
 use anyhow::{Context, ensure};
 use hoop_audit::{Auditor, Checkpoint, Entry, LogFile, MAX_SEGMENT_BYTES, VerifierKey, decode_log_entry};
-use hoop_model::UnixMillis;
+use hoop_model::{ResourceName, UnixMillis};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -31,6 +31,10 @@ pub(crate) struct Verify {
     /// Do not fail for records that the cluster itself declared lost.
     #[arg(long)]
     accept_gaps: bool,
+    /// Do not fail because this node said two different things of one of its records, or announced two keys. They are
+    /// printed as accepted; everything else that is wrong still fails. May be given several times.
+    #[arg(long, value_name = "NODE", value_parser = ResourceName::parse)]
+    accept_conflicts: Vec<ResourceName>,
     /// How to print.
     #[arg(short, long = "output", value_enum, default_value = "text")]
     output: LineFormat,
@@ -55,12 +59,16 @@ fn kept(file: &str) -> anyhow::Result<String> {
 
 impl Verify {
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
-        let found = self.found()?;
+        let (found, accepted) = (self.found()?, self.accepted());
         match self.output {
-            LineFormat::Text => print_line(&found.text(self.accept_gaps))?,
-            LineFormat::Json => print_line(&crate::shown::escape_json(&found.json(self.accept_gaps).to_string()))?,
+            LineFormat::Text => print_line(&found.text(&accepted))?,
+            LineFormat::Json => print_line(&crate::shown::escape_json(&found.json(&accepted).to_string()))?,
         }
-        Ok(found.outcome(self.accept_gaps))
+        Ok(found.outcome(&accepted))
+    }
+
+    fn accepted(&self) -> Accepted {
+        Accepted { gaps: self.accept_gaps, conflicts: self.accept_conflicts.iter().cloned().collect() }
     }
 
     /// Reads everything, one segment at a time.

@@ -22,6 +22,8 @@ pub(super) struct ChainFacts {
     heads: BTreeMap<u64, (ContentHash, Said)>,
     roots: BTreeMap<u64, Anchored>,
     gaps: BTreeMap<u64, (Gap, Said)>,
+    /// Records of which the log itself says that they contradict what it said before, and the entry that says so.
+    disputed: BTreeMap<(u64, ContentHash), u64>,
     /// Segments that no anchored entry names.
     extras: BTreeMap<u64, Found>,
 }
@@ -69,11 +71,18 @@ impl ChainFacts {
         }
     }
 
+    /// Takes a record that the log has beside another one of the same number: it says so, so whoever has that one is not
+    /// contradicted by the log.
+    pub(super) fn dispute(&mut self, said: Head, entry: u64) {
+        self.disputed.entry((said.sequence, said.hash)).or_insert(entry);
+    }
+
     /// Forgets what no checkpoint vouches for; returns whether anything is left.
     pub(super) fn keep_anchored(&mut self, anchored: u64) -> bool {
         self.heads.retain(|_, (_, said)| said.entry < anchored);
         self.roots.retain(|_, root| root.said.entry < anchored);
         self.gaps.retain(|_, (_, said)| said.entry < anchored);
+        self.disputed.retain(|_, entry| *entry < anchored);
         !(self.heads.is_empty() && self.roots.is_empty() && self.gaps.is_empty())
     }
 
@@ -85,7 +94,8 @@ impl ChainFacts {
     /// Returns the log entry that vouches for another record than this.
     pub(super) fn contradicts(&self, head: Head) -> Option<u64> {
         let (hash, said) = self.heads.get(&head.sequence)?;
-        (*hash != head.hash).then_some(said.entry)
+        let is_disputed = self.disputed.contains_key(&(head.sequence, head.hash));
+        (*hash != head.hash && !is_disputed).then_some(said.entry)
     }
 
     /// Takes a segment that verifies.

@@ -58,6 +58,7 @@ impl Facts {
             self.chain(&gap.chain).gap(gap, said, faults);
         }
         for conflict in conflicts {
+            self.chain(&conflict.known.chain).dispute(conflict.said, index);
             faults.push(Fault::Conflict { chain: conflict.known.chain, sequence: conflict.said.sequence });
         }
     }

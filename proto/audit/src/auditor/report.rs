@@ -82,6 +82,37 @@ pub struct Problem {
     pub fault: Fault,
 }
 
+impl Problem {
+    /// Returns the node that said two different things, if that is the problem. It concerns the node alone: what others
+    /// recorded is proven all the same, and so is each of the two that it said to have been said.
+    #[must_use]
+    pub const fn contradicting_node(&self) -> Option<&ResourceName> {
+        match &self.fault {
+            Fault::Conflict { chain, .. } => Some(&chain.node),
+            Fault::KeyReplaced(node) => Some(node),
+            Fault::LogCut(_)
+            | Fault::LogDiffers { .. }
+            | Fault::EntryCut
+            | Fault::Unframed(_)
+            | Fault::Unreadable(_)
+            | Fault::Misnumbered(_)
+            | Fault::OutOfPlace(_)
+            | Fault::Broken(_)
+            | Fault::Misplaced(_)
+            | Fault::Doubled
+            | Fault::Replaced(_)
+            | Fault::Unlinked
+            | Fault::SignerUnknown
+            | Fault::SignerTooLate { .. }
+            | Fault::SignerOutOfTurn
+            | Fault::HeadContradicted(_)
+            | Fault::Unexpected
+            | Fault::SegmentMissing(_)
+            | Fault::RecordsMissing(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.fault)

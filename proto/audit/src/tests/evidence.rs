@@ -548,6 +548,23 @@ fn what_the_log_says_against_itself_is_found() {
 }
 
 #[test]
+fn a_record_that_the_log_has_beside_another_is_not_contradicted_by_it() {
+    let mut store = store();
+    let said = store.log[1].heads[0].head;
+    let chain = store.log[1].heads[0].chain.clone();
+    store.log[1].heads[0].head.hash = hoop_model::ContentHash([1; 32]);
+    let known = store.log[1].heads[0].clone();
+    store.note = store.checkpoint(store.log.len());
+    assert!(faults(&store.audit()).contains(&Fault::HeadContradicted(1)), "the log does not say so");
+    store.log[6].conflicts.push(Conflict { known, said });
+    store.note = store.checkpoint(store.log.len());
+    let report = store.audit();
+    assert_eq!(faults(&report), [Fault::Conflict { chain, sequence: said.sequence }]);
+    assert_eq!(report.problems[0].contradicting_node(), Some(&name("edge-1")));
+    assert_eq!(report.records(), self::store().audit().records(), "and so all of it is proven");
+}
+
+#[test]
 fn a_checkpoint_of_another_cluster_opens_nothing() {
     let store = store();
     let other = VerifierKey::new("hoopgate/00/evidence", log_key().verifying_key()).unwrap();

@@ -16,8 +16,9 @@ impl Store {
     fn verify_with(&self, key: &str, options: &[&str]) -> (Vec<String>, Value, u8) {
         let verify = parse(&[&[self.directory.path().to_str().unwrap(), "--key", key], options].concat()).unwrap();
         let found = verify.found().unwrap();
-        let text = found.text(verify.accept_gaps).lines().map(str::to_owned).collect();
-        (text, found.json(verify.accept_gaps), found.outcome(verify.accept_gaps).code())
+        let accepted = verify.accepted();
+        let text = found.text(&accepted).lines().map(str::to_owned).collect();
+        (text, found.json(&accepted), found.outcome(&accepted).code())
     }
 }
 
@@ -52,7 +53,7 @@ fn a_whole_store_is_verified_and_summed_up() {
         ]
     );
     let expected = json!({
-        "verified": true, "gaps_accepted": false, "problems": [], "log": ORIGIN, "entries": 3, "anchored_entries": 3,
+        "verified": true, "gaps_accepted": false, "conflicts_accepted": [], "problems": [], "accepted": [], "log": ORIGIN, "entries": 3, "anchored_entries": 3,
         "anchored_until": "2026-11-22T14:03:09.000Z", "anchored_until_ms": BEGUN + 2000, "chains": 1,
         "chains_ended": 1, "segments": 2, "records": 8, "sessions": 4, "gaps": [], "pending": [], "unanchored": [],
     });
@@ -144,7 +145,10 @@ fn another_key_verifies_nothing() {
     let what = "nothing is verified: the checkpoint is not signed with the given key";
     assert_eq!(text, ["NOT VERIFIED".to_owned(), format!("problem     log/checkpoint: {what}")]);
     let problem = json!({"file": "log/checkpoint", "problem": what});
-    assert_eq!(json, json!({"verified": false, "gaps_accepted": false, "problems": [problem]}));
+    assert_eq!(
+        json,
+        json!({"verified": false, "gaps_accepted": false, "conflicts_accepted": [], "accepted": [], "problems": [problem]})
+    );
     assert_eq!(code, 1);
     std::fs::remove_file(store.path("log/checkpoint")).unwrap();
     assert_eq!(store.verify(&[]).0, ["NOT VERIFIED", "problem     log/checkpoint: is missing"]);
@@ -242,4 +246,30 @@ fn the_key_is_an_argument_or_a_file_and_mistakes_are_usage() {
     ] {
         assert_eq!(parse(&wrong).err().unwrap().exit_code(), 2, "{wrong:?}");
     }
+}
+
+#[test]
+fn what_one_node_said_against_itself_is_accepted_by_name_and_never_silently() {
+    let mut store = Store::whole();
+    let chain = chain_id();
+    let known = ChainHead { chain: chain.clone(), head: Head { sequence: 3, hash: hoop_model::ContentHash([1; 32]) } };
+    let said = Head { sequence: 3, hash: hoop_model::ContentHash([2; 32]) };
+    store.log(|entry| entry.conflicts.push(hoop_model::Conflict { known, said }));
+    let public = signing(9).verifying_key().0;
+    let key = hoop_model::EvidenceKey { node: chain.node.clone(), incarnation: chain.incarnation, public };
+    store.log(|entry| entry.keys.push(key));
+    for options in [&[][..], &["--accept-gaps"], &["--accept-conflicts", "edge-2"]] {
+        let (text, json, code) = store.verify(options);
+        assert_eq!((text[0].as_str(), json["verified"].clone(), code), ("NOT VERIFIED", json!(false), 1));
+        assert_eq!(json["problems"].as_array().unwrap().len(), 2, "{text:?}");
+    }
+    let (text, json, code) = store.verify(&["--accept-conflicts", "edge-1"]);
+    assert_eq!((text[0].as_str(), code), ("verified", 0), "{text:?}");
+    assert_eq!(text.iter().filter(|line| line.starts_with("conflict    ") && line.ends_with(" (accepted)")).count(), 2);
+    assert_eq!(json["conflicts_accepted"], json!(["edge-1"]));
+    assert_eq!((json["accepted"].as_array().unwrap().len(), json["problems"].clone()), (2, json!([])));
+    // Whatever else is wrong still is.
+    store.alter(FIRST, |bytes| bytes[100] ^= 1);
+    assert_eq!(store.verify(&["--accept-conflicts", "edge-1"]).2, 1);
+    assert!(parse(&[".", "--key", &verifier(), "--accept-conflicts", "No Node"]).is_err());
 }
