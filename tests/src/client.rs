@@ -68,6 +68,14 @@ impl Client {
         Ok(Self { reader: BufReader::new(stream), host: address.to_string() })
     }
 
+    /// Returns the port of its own end.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn port(&self) -> io::Result<u16> {
+        self.reader.get_ref().local_addr().map(|address| address.port())
+    }
+
     /// Sends one request and reads its whole answer.
     ///
     /// # Errors

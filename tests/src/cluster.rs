@@ -3,6 +3,7 @@
 use crate::certs::Certificate;
 use crate::client::{self, Answer};
 use crate::process::{Process, binary, free_port};
+use crate::tracer::SmallDisk;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,8 @@ pub struct Options<'a> {
     pub under: Vec<String>,
     /// More lines of the control plane's table `[evidence]`.
     pub evidence: &'a str,
+    /// Places in the cluster's directory that are file systems of their own, and how many KiB each has.
+    pub disks: &'a [(&'a str, usize)],
 }
 
 /// What a command of the administrator's said.
@@ -37,6 +40,7 @@ pub struct Said {
 
 /// One control-plane voter and one data-plane node on loopback, with everything they keep in one temporary directory.
 pub struct Cluster {
+    disks: Vec<SmallDisk>,
     directory: TempDir,
     log: String,
     under: Vec<String>,
@@ -63,9 +67,11 @@ impl Cluster {
             options.evidence,
         );
         std::fs::write(directory.path().join("control-plane.toml"), config).unwrap();
+        let disk = |(name, kib): &(&str, usize)| SmallDisk::over(&directory.path().join(name), *kib);
+        let disks = options.disks.iter().map(disk).collect();
         let control = spawn_control_plane(directory.path());
         let under = options.under.clone();
-        let mut cluster = Self { directory, log, under, control_port, gateway_port, control, gateway: None };
+        let mut cluster = Self { disks, directory, log, under, control_port, gateway_port, control, gateway: None };
         cluster.wait_for_control_plane();
         cluster.write_gateway_config(options.tls);
         cluster
@@ -157,6 +163,18 @@ impl Cluster {
     #[must_use]
     pub fn ca(&self) -> PathBuf {
         self.path("control-plane/ca.pem")
+    }
+
+    /// Returns the file systems that it was started with.
+    #[must_use]
+    pub fn disks(&self) -> &[SmallDisk] {
+        &self.disks
+    }
+
+    /// Returns the port of the control plane.
+    #[must_use]
+    pub const fn control_port(&self) -> u16 {
+        self.control_port
     }
 
     /// Returns a path in the cluster's directory.

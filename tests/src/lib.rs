@@ -11,6 +11,7 @@
 //!    └ certs     certificates that are right, and certificates that are wrong
 //!   client    bytes on a socket        tools     curl, Python, strace, nginx
 //!   evidence  the spool, verified      canary    what must be nowhere, in any encoding
+//!   tracer    faults at named system calls of a running process; small disks
 //!   poll      the only place that waits
 //! ```
 
@@ -26,3 +27,4 @@ pub mod poll;
 pub mod process;
 pub mod stage;
 pub mod tools;
+pub mod tracer;

@@ -9,7 +9,7 @@ use std::ops::{Deref, DerefMut};
 use std::thread::JoinHandle;
 
 /// A stage with people, whose tokens are another issuer's than the jobs'.
-struct Staffed {
+pub(crate) struct Staffed {
     stage: Stage,
     staff: Issuer,
 }
@@ -28,13 +28,13 @@ impl DerefMut for Staffed {
 }
 
 /// A stage on which POST waits for so many people.
-fn stage_with_holds(quorum: u32) -> Staffed {
+pub(crate) fn stage_with_holds(quorum: u32) -> Staffed {
     let (stage, staff) = (Stage::set(), Issuer::start());
     stage.cluster.apply_and_wait(&(people(&staff) + &posts_wait(quorum)));
     Staffed { stage, staff }
 }
 
-fn ann(stage: &Staffed) -> Approver<'_> {
+pub(crate) fn ann(stage: &Staffed) -> Approver<'_> {
     Approver::named(&stage.cluster, &stage.staff, "ann")
 }
 
@@ -50,12 +50,12 @@ fn post_with(gateway: std::net::SocketAddr, token: &str, body: &str, more: &[(&s
 }
 
 /// Sends a POST that waits, from another thread.
-fn waiting_post(stage: &Stage, body: &str) -> JoinHandle<std::io::Result<Answer>> {
+pub(crate) fn waiting_post(stage: &Stage, body: &str) -> JoinHandle<std::io::Result<Answer>> {
     let (gateway, token, body) = (stage.cluster.gateway(), stage.issuer.token(), body.to_owned());
     std::thread::spawn(move || post_with(gateway, &token, &body, &[]))
 }
 
-fn the_one_that_waits(approver: &Approver<'_>) -> String {
+pub(crate) fn the_one_that_waits(approver: &Approver<'_>) -> String {
     eventually("a command waits", || {
         let waiting = approver.waiting();
         assert!(waiting.len() < 2, "{waiting:?}");
@@ -68,7 +68,7 @@ fn approval_of(answer: &Answer) -> String {
     answer.json()["approval"].as_str().unwrap_or_else(|| panic!("no approval: {answer:?}")).to_owned()
 }
 
-fn bodies(stage: &Stage) -> Vec<String> {
+pub(crate) fn bodies(stage: &Stage) -> Vec<String> {
     let posts = stage.backend.seen().into_iter().filter(|seen| seen.method == "POST");
     posts.map(|seen| String::from_utf8(seen.body).unwrap()).collect()
 }

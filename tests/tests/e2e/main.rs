@@ -6,6 +6,7 @@ mod approvals;
 mod control_plane;
 mod crashes;
 mod evidence;
+mod faults;
 mod framing;
 mod hygiene;
 mod newcomer;
