@@ -41,6 +41,7 @@ enum Command {
     Apply(commands::apply::Apply),
     Delete(commands::delete::Delete),
     Get(commands::get::Get),
+    Revoke(commands::revoke::Revoke),
     #[command(subcommand)]
     Cluster(commands::cluster::Cluster),
     #[command(subcommand)]
@@ -91,6 +92,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Apply(apply) => apply.run(cli.access.connect().await?).await,
         Command::Delete(delete) => delete.run(cli.access.connect().await?).await,
         Command::Get(get) => get.run(cli.access.connect().await?).await,
+        Command::Revoke(revoke) => revoke.run(cli.access.connect().await?).await,
         Command::Cluster(cluster) => cluster.run(cli.access.connect().await?).await,
         Command::Fleet(fleet) => fleet.run(cli.access.connect().await?).await,
         Command::Policy(policy) => policy.run(),

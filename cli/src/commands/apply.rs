@@ -1,6 +1,7 @@
 //! `hoopctl apply`: make the documents true, all of them or none.
 
-use super::Outcome;
+use super::receipts::{self, Counted};
+use super::{Outcome, print_line};
 use crate::client::{Admin, said};
 use crate::manifest::{self, Document};
 use anyhow::{Context, bail};
@@ -19,7 +20,7 @@ pub(crate) struct Apply {
     /// Check and report, change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Return once every connected node has applied it.
+    /// Return once it is in effect on every node: applied, or without authority.
     #[arg(long)]
     wait: bool,
 }
@@ -61,17 +62,15 @@ pub(crate) async fn apply(
     Ok(admin.apply(request).await?.into_inner())
 }
 
-/// Waits until every connected node has applied a revision; names those that have not.
+/// Waits until a revision is in effect on every node, and says how each stands.
 pub(crate) async fn wait(admin: &mut Admin, revision: v1::Revision) -> anyhow::Result<Outcome> {
-    let request = v1::WaitAppliedRequest { revision: Some(revision), timeout_ms: WAIT_MILLIS };
-    let reply = admin.wait_applied(request).await.map_err(said)?.into_inner();
-    for node in &reply.applied {
-        println!("applied on {node}");
+    let request =
+        v1::WaitAppliedRequest { revision: Some(revision), timeout_ms: WAIT_MILLIS, identity_uid: Vec::new() };
+    let nodes = admin.wait_applied(request).await.map_err(said)?.into_inner().nodes;
+    if !nodes.is_empty() {
+        print_line(&receipts::table(&nodes, Counted::Nothing).to_string())?;
     }
-    for node in &reply.missing {
-        eprintln!("not yet applied on {node}: its lease fences it");
-    }
-    Ok(if reply.missing.is_empty() { Outcome::Done } else { Outcome::TimedOut })
+    Ok(receipts::outcome(&nodes))
 }
 
 fn report(reply: v1::ApplyResponse, dry_run: bool) -> Option<v1::Revision> {

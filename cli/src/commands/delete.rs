@@ -11,7 +11,7 @@ pub(crate) struct Delete {
     kind: String,
     /// The name.
     name: String,
-    /// Return once every connected node has applied it.
+    /// Return once it is in effect on every node: applied, or without authority.
     #[arg(long)]
     wait: bool,
 }

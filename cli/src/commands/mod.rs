@@ -8,6 +8,8 @@ pub(crate) mod delete;
 pub(crate) mod fleet;
 pub(crate) mod get;
 pub(crate) mod policy;
+mod receipts;
+pub(crate) mod revoke;
 #[cfg(test)]
 mod served;
 pub(crate) mod sessions;

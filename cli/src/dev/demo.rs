@@ -30,6 +30,7 @@ pub(super) async fn play() -> anyhow::Result<Outcome> {
     stage.tightened_policy_is_felt(&mut job).await?;
     stage.lease_ends(&mut job).await?;
     stage.session_is_shown(&mut job).await?;
+    stage.identity_is_revoked(&mut job).await?;
     stage.evidence_is_whole().await?;
     println!("\nEvery step was observed.");
     Ok(Outcome::Done)
@@ -201,6 +202,17 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         anyhow::bail!("the job was not served again within {LEASE_PATIENCE:?}")
+    }
+
+    async fn identity_is_revoked(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the identity is revoked: the receipt says when no node lets it go on");
+        println!("  $ hoopctl revoke nightly-react --wait");
+        let said = self.administrator.done(&["revoke", "nightly-react", "--wait"]).await?;
+        said.lines().for_each(|line| println!("  {line}"));
+        ensure!(said.contains("dev-1") && said.contains("acknowledged"), "the node gave no receipt");
+        let answer = self.send(job, "GET", "/c/react/notes/1", "").await?;
+        ensure!(answer.code() == "identity_suspended", "expected identity_suspended, saw {answer:?}");
+        self.backend_saw(&[])
     }
 
     async fn evidence_is_whole(&self) -> anyhow::Result<()> {

@@ -103,6 +103,12 @@ impl Cluster {
         self.freshness.grant(applied)
     }
 
+    /// Returns for how long, at most, a node without this revision may act on leases that are yet to be granted. To be asked
+    /// after [`Cluster::fresh`].
+    pub(crate) fn leases_without(&self, revision: Revision) -> std::time::Duration {
+        self.freshness.leases_without(revision)
+    }
+
     /// Returns the attached nodes.
     pub(crate) const fn fleet(&self) -> &Arc<Registry> {
         &self.fleet

@@ -64,6 +64,13 @@ impl Freshness {
         // A panic elsewhere cannot leave a history that is wrong: it is one assignment at a time, each conservative.
         self.history.lock().unwrap_or_else(PoisonError::into_inner).grant(applied, boot_now_ms())
     }
+
+    /// Returns for how long from now, at most, a node that has not applied this revision may act on leases that are yet to
+    /// be granted.
+    pub(crate) fn leases_without(&self, revision: hoop_model::Revision) -> Duration {
+        let end = self.history.lock().unwrap_or_else(PoisonError::into_inner).last_end_without(revision);
+        Duration::from_millis(end.saturating_sub(boot_now_ms()))
+    }
 }
 
 impl Confirmer {

@@ -5,3 +5,4 @@ pub(crate) mod listen;
 pub(crate) mod raw_head;
 pub(crate) mod reply;
 pub(crate) mod serve;
+pub(crate) mod severance;

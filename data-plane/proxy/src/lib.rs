@@ -23,6 +23,7 @@ mod control;
 mod evidence;
 mod front;
 mod hold;
+mod settling;
 mod shard;
 mod start;
 mod tls;

@@ -8,6 +8,7 @@ use crate::evidence::recorder::Recorder;
 use crate::evidence::spool::RecorderUnavailable;
 use crate::front::serve::serve;
 use crate::hold::capture::Captives;
+use crate::settling::Place;
 use crate::upstream::line::Line;
 use crate::upstream::pool::Pool;
 use crate::walk::session::{self, Sessions};
@@ -33,8 +34,10 @@ const MAX_CONNECTIONS: usize = 10_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests may go on once the node stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often what is over is cut and cleared away: what a revocation adds to its way here.
+/// How often what is over is cut and cleared away, if no revision comes.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether what was cut has ended.
+const SETTLE_EVERY: Duration = Duration::from_millis(20);
 /// How long to wait after an error of `accept`, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -47,6 +50,8 @@ pub(crate) struct Shard {
     pub(crate) pool: RefCell<Pool<Line>>,
     pub(crate) loop_token: LoopToken,
     pub(crate) captives: Captives,
+    /// What this shard tells of the revisions it carried out.
+    pub(crate) place: Place,
     recorder: Recorder,
     connections: Cell<usize>,
 }
@@ -62,8 +67,10 @@ impl Drop for Counted {
 
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, recorder: Recorder, loop_token: LoopToken) -> Self {
+        let place = Place::take(&shared.settling);
         Self {
             shared,
+            place,
             tokens: RefCell::default(),
             sessions: RefCell::default(),
             verdicts: RefCell::new(VerdictCache::new()),
@@ -179,11 +186,13 @@ async fn handle(counted: Counted, stream: TcpStream, tls: Option<TlsAcceptor>) {
 
 async fn do_chores(shard: Rc<Shard>) {
     let sweeps = async {
-        let mut sweep = tokio::time::interval(SWEEP_EVERY);
+        let mut published = shard.shared.published.subscribe();
         loop {
-            sweep.tick().await;
+            let is_settled = session::sweep(&shard);
             shard.pool.borrow_mut().sweep();
-            session::sweep(&shard);
+            let pause = if is_settled { SWEEP_EVERY } else { SETTLE_EVERY };
+            // Early or not: the next look decides.
+            drop(tokio::time::timeout(pause, published.changed()).await);
         }
     };
     tokio::join!(sweeps, shard.recorder.run());

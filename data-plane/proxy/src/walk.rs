@@ -10,11 +10,11 @@
 pub(crate) mod checkout;
 mod held;
 pub(crate) mod session;
-mod standing;
 pub(crate) mod token;
 mod trace;
 
 use crate::front::reply::{self, Reply};
+use crate::front::severance::Severance;
 use crate::hold::capture::Captive;
 use crate::shard::Shard;
 use crate::upstream::answer::Account;
@@ -30,7 +30,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use session::Held;
+use session::Using;
 use std::rc::Rc;
 use token::Caller;
 use trace::Trace;
@@ -39,44 +39,41 @@ use trace::Trace;
 const MAX_JUDGED: usize = 3;
 
 /// Answers one request.
-pub(crate) async fn walk(shard: &Rc<Shard>, request: Request<Incoming>) -> Response<Reply> {
+pub(crate) async fn walk(shard: &Rc<Shard>, request: Request<Incoming>, severance: Severance) -> Response<Reply> {
     let trace = Trace::of(request.headers());
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let answered = match Route::of(path) {
-        Route::Own(path) => own(shard, &head, path).await,
-        Route::Connection { .. } | Route::Unknown => command(shard, head, body, trace).await,
+        Route::Own(path) => own(shard, &head.method, path),
+        Route::Connection { .. } | Route::Unknown => command(shard, (head, body), trace, severance).await,
     };
     answered.unwrap_or_else(|refusal| reply::refuse(refusal, trace.id))
 }
 
-/// Answers for the gateway itself. Without a token nothing is said that nobody may know.
-async fn own(shard: &Rc<Shard>, head: &Parts, path: &str) -> Result<Response<Reply>, Box<Refusal>> {
-    if !matches!(head.method, Method::GET | Method::HEAD) {
+/// Answers for the gateway itself. These say nothing that a caller without a token may not know.
+fn own(shard: &Shard, method: &Method, path: &str) -> Result<Response<Reply>, Box<Refusal>> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
         return Err(refusal(Code::MethodNotSupported, "only GET and HEAD are answered here"));
     }
     match path {
         "/healthz" => Ok(reply::fine()),
         "/readyz" if shard.shared.is_draining() => Err(refusal(Code::Draining, "this node stops")),
         "/readyz" => shard.look(|_| reply::fine()),
-        _ => match path.strip_prefix("/approvals/") {
-            Some(id) => Box::pin(standing::standing(shard, &head.headers, id)).await,
-            None => Err(refusal(Code::ConnectionUnknown, "there is no such page")),
-        },
+        _ => Err(refusal(Code::ConnectionUnknown, "there is no such page")),
     }
 }
 
 async fn command(
     shard: &Rc<Shard>,
-    head: Parts,
-    body: Incoming,
+    (head, body): (Parts, Incoming),
     trace: Trace,
+    severance: Severance,
 ) -> Result<Response<Reply>, Box<Refusal>> {
     let request = RequestHead::read(&head.method, &head.uri, head.version, &head.headers)?;
     if comes_back(&head.headers, &shard.loop_token) {
         return Err(refusal(Code::UpstreamLoop, "the request has been through this node"));
     }
-    let mut command = Command { shard, request, headers: head.headers, load: Load::Streaming(body), trace };
+    let mut command = Command { shard, request, headers: head.headers, load: Load::Streaming(body), trace, severance };
     for _ in 0..MAX_JUDGED {
         if let Some(response) = command.walk().await? {
             return Ok(response);
@@ -92,6 +89,7 @@ pub(crate) struct Command<'a> {
     headers: HeaderMap,
     load: Load,
     trace: Trace,
+    severance: Severance,
 }
 
 /// A command's body.
@@ -120,6 +118,7 @@ impl Command<'_> {
         let backend = world.policy.backend(self.request.connection());
         let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
         let held = session::session(shard, &world, &caller, backend, self.trace.id).await?;
+        let held = held.used_over(&self.severance);
         match self.judge(&world, &held, backend).await? {
             Judged::Allowed(permit, mut account) => {
                 let forwarded = self.forward(permit, &mut account, &caller, backend).await;
@@ -130,7 +129,7 @@ impl Command<'_> {
     }
 
     /// Judges the command and records the verdict; only then is there a permit.
-    async fn judge(&mut self, world: &World, held: &Rc<Held>, backend: &Backend) -> Result<Judged, Box<Refusal>> {
+    async fn judge(&mut self, world: &World, held: &Rc<Using>, backend: &Backend) -> Result<Judged, Box<Refusal>> {
         let shard = self.shard;
         let wall = hoop_node::clock::unix_now();
         let intent = self.request.intent();

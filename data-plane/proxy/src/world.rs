@@ -7,6 +7,7 @@
 
 use crate::control::publish::read_keys;
 use crate::hold::desk::Desk;
+use crate::settling::Settling;
 use hoop_gate::{DigestKey, Lease, Standing};
 use hoop_identity::{Directory, KeySet, Trust};
 use hoop_model::spec::{Connection, Issuer, Scheme};
@@ -86,6 +87,8 @@ pub(crate) struct Shared {
     pub(crate) subject: OnceLock<String>,
     /// True once the node stops.
     pub(crate) draining: watch::Sender<bool>,
+    /// What the shards have carried out.
+    pub(crate) settling: Arc<Settling>,
     /// Where shards ask and tell about held commands.
     pub(crate) desk: Arc<Desk>,
 }
@@ -99,6 +102,7 @@ impl Shared {
             wanted,
             subject: OnceLock::new(),
             draining: watch::Sender::new(false),
+            settling: Arc::new(Settling::new()),
             desk,
         }
     }

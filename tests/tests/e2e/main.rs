@@ -7,6 +7,7 @@ mod control_plane;
 mod crashes;
 mod evidence;
 mod faults;
+mod fleet;
 mod framing;
 mod hygiene;
 mod newcomer;

@@ -23,6 +23,8 @@ fn the_demo_observes_every_step_it_prints() {
         "token_audience",
         "not_permitted",
         "lease_expired",
+        "Identity/nightly-react revoked",
+        "identity_suspended",
         "Every step was observed.",
     ] {
         assert!(out.contains(step), "`{step}` is missing:\n{out}");

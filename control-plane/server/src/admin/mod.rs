@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   apply, delete ─▶ world: the objects as they would be ─▶ trust rules, policies ─▶ propose at that base
+//!   revoke        ─▶ suspend, judging nothing else
 //!   read, wait    ─▶ what there is, what the fleet has
 //!   join_token    ─▶ admit a node, once
 //! ```
@@ -11,6 +12,7 @@ mod delete;
 mod join_token;
 mod read;
 mod request;
+mod revoke;
 mod wait;
 mod world;
 
@@ -79,6 +81,11 @@ impl v1::admin_server::Admin for Admin {
     ) -> Result<Response<v1::FleetStatusResponse>, Status> {
         require_administrator(&request)?;
         read::fleet_status(&self.cluster).await.map(Response::new)
+    }
+
+    async fn revoke(&self, request: Request<v1::RevokeRequest>) -> Result<Response<v1::RevokeResponse>, Status> {
+        require_administrator(&request)?;
+        revoke::revoke(&self.cluster, request.into_inner()).await.map(Response::new)
     }
 
     async fn wait_applied(

@@ -1,53 +1,100 @@
-//! Waiting until the fleet has a revision.
+//! Waiting until a revision is in effect everywhere.
 
 use crate::cluster::Cluster;
-use crate::fleet::{Nodes, Tracked};
-use hoop_model::{ResourceName, Revision};
+use crate::fleet::{Fence, Standing, Tracked};
+use hoop_model::{ResourceName, Revision, Uid};
+use hoop_node::clock::unix_now;
 use hoop_wire::v1;
+use hoop_wire::v1::node_receipt;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 /// Longest wait.
 const MAX_WAIT: Duration = Duration::from_secs(600);
+/// How often it is looked whether a fence has come down.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Returns once every connected node has applied the revision, or the time is over. Who has not is named: such a node is
-/// fenced by its lease.
+/// What is waited for.
+struct Awaited<'a> {
+    cluster: &'a Cluster,
+    revision: Revision,
+    /// Whose closed sessions are counted.
+    identity: Option<Uid>,
+}
+
+/// Returns once every node that joined either gave its receipt for the revision or has no authority left, or the time is
+/// over. Every node is listed with what is known of it.
 pub(super) async fn wait_applied(
     cluster: &Cluster,
     request: v1::WaitAppliedRequest,
 ) -> Result<v1::WaitAppliedResponse, Status> {
     let revision = request.revision.ok_or_else(|| Status::invalid_argument("`revision` is missing"))?;
     let revision = Revision::from(revision);
+    let identity = match request.identity_uid.as_slice() {
+        [] => None,
+        bytes => Some(Uid::from_slice(bytes).map_err(|_| Status::invalid_argument("`identity_uid` must be 16 bytes"))?),
+    };
     let current = cluster.fresh().await?.revision();
     if revision > current {
         return Err(Status::failed_precondition(format!("there is no revision {revision}; the newest is {current}")));
     }
     let deadline = Instant::now() + Duration::from_millis(request.timeout_ms).min(MAX_WAIT);
+    let awaited = Awaited { cluster, revision, identity };
     tokio::select! {
-        // An end by time is an answer like any other: it names who is missing.
-        _ = timeout_at(deadline, everyone_has(cluster.fleet().watch(), revision)) => {}
+        // An end by time is an answer like any other: it says how every node stands.
+        _ = timeout_at(deadline, awaited.in_effect()) => {}
         () = cluster.stopped() => return Err(Status::unavailable("the control plane is stopping")),
     }
-    let names = cluster.state().nodes().map(|node| node.name.clone()).collect::<Vec<_>>();
-    Ok(divided(&names, &cluster.fleet().watch().borrow(), revision))
+    let nodes = awaited.look(|name, standing, node, fence| awaited.receipt(name, standing, node, fence));
+    Ok(v1::WaitAppliedResponse { nodes })
 }
 
-async fn everyone_has(mut fleet: watch::Receiver<Nodes>, revision: Revision) {
-    drop(fleet.wait_for(|nodes| nodes.connected().all(|node| has(node, revision))).await);
-}
-
-fn divided(names: &[ResourceName], fleet: &Nodes, revision: Revision) -> v1::WaitAppliedResponse {
-    let mut response = v1::WaitAppliedResponse::default();
-    for name in names {
-        let there = fleet.node(name).is_some_and(|node| has(node, revision));
-        let list = if there { &mut response.applied } else { &mut response.missing };
-        list.push(name.to_string());
+impl Awaited<'_> {
+    async fn in_effect(&self) {
+        let mut fleet = self.cluster.fleet().watch();
+        while !self.look(|_, standing, _, _| standing.is_in_effect()).into_iter().all(|is| is) {
+            fleet.mark_unchanged();
+            // Late or not: fences come down without anybody saying so.
+            drop(tokio::time::timeout(LOOK_EVERY, fleet.changed()).await);
+        }
     }
-    response
+
+    /// Looks at every node that joined.
+    fn look<T>(&self, mut at: impl FnMut(&ResourceName, Standing, &Tracked, &Fence) -> T) -> Vec<T> {
+        let never = Tracked::default();
+        let fence = self.cluster.fleet().fence(self.cluster.leases_without(self.revision));
+        let fleet = self.cluster.fleet().watch();
+        let tracked = fleet.borrow();
+        let state = self.cluster.state();
+        let nodes = state.nodes().map(|node| {
+            let known = tracked.node(&node.name).unwrap_or(&never);
+            at(&node.name, known.standing(self.revision, &fence), known, &fence)
+        });
+        nodes.collect()
+    }
+
+    fn receipt(&self, name: &ResourceName, standing: Standing, node: &Tracked, fence: &Fence) -> v1::NodeReceipt {
+        let (kind, fenced_at) = match standing {
+            Standing::Acknowledged => (node_receipt::Standing::Acknowledged, None),
+            Standing::Fenced(at) => (node_receipt::Standing::Fenced, Some(at)),
+            Standing::FenceRunning(at) => (node_receipt::Standing::FenceRunning, Some(at)),
+            Standing::Unbounded => (node_receipt::Standing::Unbounded, None),
+        };
+        let closed = self.identity.filter(|_| standing == Standing::Acknowledged);
+        v1::NodeReceipt {
+            node: name.to_string(),
+            standing: kind.into(),
+            applied: Some(node.applied.into()),
+            fenced_at_ms: fenced_at.map_or(0, |at| wall(at, fence.now())),
+            sessions_closed: closed.and_then(|identity| node.closed(identity, self.revision)),
+        }
+    }
 }
 
-fn has(node: &Tracked, revision: Revision) -> bool {
-    node.applied >= revision
+/// Returns a point in time on the clock that people read.
+fn wall(at: Instant, now: Instant) -> u64 {
+    let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let (ahead, ago) = (at.saturating_duration_since(now), now.saturating_duration_since(at));
+    unix_now().0.saturating_add(millis(ahead)).saturating_sub(millis(ago))
 }

@@ -60,6 +60,16 @@ impl History {
         }
     }
 
+    /// Returns until when, on the clock of `confirm`, a node that has not applied a revision may act on leases that are yet
+    /// to be granted; 0 if it gets none.
+    pub(crate) fn last_end_without(&self, revision: Revision) -> u64 {
+        if revision <= self.floor {
+            return 0;
+        }
+        let first_missing = self.recent.iter().find(|(newest, _)| *newest >= revision);
+        first_missing.map_or(0, |(_, at)| at.saturating_add(LEASE_MS))
+    }
+
     fn newest(&self) -> Revision {
         self.recent.back().map_or(self.floor, |(revision, _)| *revision)
     }
@@ -98,6 +108,22 @@ mod tests {
         assert_eq!(history.grant(r(1), 6_000), LEASE_MS - 5_001, "r2 was committed after 1,000");
         assert_eq!(history.grant(r(1), 15_999), 0, "it is 15 s old");
         assert_eq!(history.grant(r(1), 15_998), 1);
+    }
+
+    #[test]
+    fn whoever_lacks_a_revision_acts_no_longer_than_a_lease_from_before_it() {
+        let mut history = History::default();
+        history.confirm(1_000, r(1));
+        history.confirm(2_000, r(3));
+        assert_eq!(history.last_end_without(r(1)), 0, "it was there at the start");
+        assert_eq!(history.last_end_without(r(2)), 1_000 + LEASE_MS);
+        assert_eq!(history.last_end_without(r(3)), 1_000 + LEASE_MS);
+        for now in (2_000..17_000).step_by(500) {
+            let end = now + history.grant(r(2), now);
+            assert!(end <= history.last_end_without(r(3)).max(now), "{now}");
+        }
+        history.confirm(20_000, r(3));
+        assert_eq!(history.last_end_without(r(3)), 0, "nobody who lacks it gets a lease");
     }
 
     #[test]

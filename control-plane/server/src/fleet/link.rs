@@ -11,13 +11,14 @@
 //! ```
 
 use super::job::{Desk, Questions};
+use super::receipts::ClosedSessions;
 use super::registry::{Heard, Seat};
 use super::testimony;
 use crate::approvals::Kept;
 use crate::cluster::Cluster;
 use crate::reply;
 use hoop_model::spec::Labels;
-use hoop_model::{Holder, Incarnation, Object, ResourceName, Revision, Spec};
+use hoop_model::{Holder, Incarnation, Object, ResourceName, Revision, Spec, Uid};
 use hoop_state::State;
 use hoop_wire::v1::{self, from_node, to_node};
 use std::future::Future;
@@ -31,6 +32,9 @@ use tonic::{Status, Streaming};
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Longest version or reason of a node that is kept, in bytes.
 const MAX_TEXT_BYTES: usize = 1024;
+
+/// Most closings that one receipt may have.
+const MAX_CLOSED: usize = 256;
 
 /// Resolves when a newer stream takes the seat.
 type Taken = tokio::sync::oneshot::Receiver<()>;
@@ -240,7 +244,7 @@ impl Attached {
         let message = message.message.ok_or_else(|| Status::invalid_argument("a message of no known kind"))?;
         match message {
             from_node::Message::Hello(_) => return Err(Status::invalid_argument("`hello` comes once")),
-            from_node::Message::Applied(applied) => self.seat.applied(revision(applied.revision)?),
+            from_node::Message::Applied(applied) => self.receipt(applied)?,
             from_node::Message::CannotApply(cannot) => self.cannot_apply(cannot)?,
             from_node::Message::Renew(renew) => self.renew(renew)?,
             from_node::Message::JobResult(result) => {
@@ -249,6 +253,20 @@ impl Attached {
                 }
             }
         }
+        Ok(())
+    }
+
+    fn receipt(&self, applied: v1::Applied) -> Result<(), Status> {
+        if applied.closed.len() > MAX_CLOSED {
+            return Err(Status::invalid_argument(format!("`closed` may have {MAX_CLOSED} entries")));
+        }
+        let closed = applied.closed.into_iter().map(|closed| {
+            let identity = Uid::from_slice(&closed.identity_uid);
+            let identity = identity.map_err(|_| Status::invalid_argument("`identity_uid` must be 16 bytes"))?;
+            Ok(ClosedSessions { revision: revision(closed.revision)?, identity, sessions: closed.sessions })
+        });
+        let closed = closed.collect::<Result<_, Status>>()?;
+        self.seat.receipt(revision(applied.revision)?, closed);
         Ok(())
     }
 

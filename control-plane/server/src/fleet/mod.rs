@@ -3,6 +3,7 @@
 //! ```text
 //!   attach    one stream of one node: Hello, then snapshots and leases   (the newest stream speaks for the node)
 //!   registry  who is attached, what each node acknowledged
+//!   receipts  what each process carried out
 //!   job       a question to one node, and its answer
 //!   testimony what a node says of its own evidence
 //!   lease     how old the oldest change is that a node has not
@@ -14,13 +15,14 @@ mod job;
 mod lease;
 mod link;
 mod pulse;
+mod receipts;
 mod registry;
 mod testimony;
 
 pub(crate) use attach::Fleet;
 pub(crate) use lease::History;
 pub(crate) use pulse::pulse;
-pub(crate) use registry::{Nodes, Registry, Tracked};
+pub(crate) use registry::{Fence, Registry, Standing, Tracked};
 
 #[cfg(test)]
 pub(crate) use job::NoAnswer;

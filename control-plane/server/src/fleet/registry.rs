@@ -2,8 +2,9 @@
 
 use super::job::{self, Asked, MAX_QUEUED, NoAnswer, Questions};
 use super::lease::LEASE_MS;
+use super::receipts::{ClosedSessions, Receipts};
 use crate::approvals::Kept;
-use hoop_model::{Holder, Incarnation, ResourceName, Revision, UnixMillis};
+use hoop_model::{Holder, Incarnation, ResourceName, Revision, Uid, UnixMillis};
 use hoop_wire::v1::job_result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +16,10 @@ use tokio::time::Instant;
 /// How long after the last sign of life a process is taken to be gone: twice the longest lease, so that whatever it was
 /// allowed to do it has done.
 const GONE_AFTER: Duration = Duration::from_millis(2 * LEASE_MS);
+
+/// How long after its lease a node may take until whatever is streamed has ended: it looks once a second, and gives what
+/// it cuts a moment to end by itself.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is known of the nodes that have been attached since the start.
 pub(crate) struct Registry {
@@ -38,7 +43,9 @@ pub(crate) struct Tracked {
     stream: Option<Speaking>,
     /// The process that attached last.
     process: Option<Process>,
-    /// The newest revision it acknowledged.
+    /// When the last lease of any earlier process ends, at the latest.
+    earlier_leases_end: Option<Instant>,
+    /// What its process judges by, as far as it said.
     pub(crate) applied: Revision,
     /// What it could not apply, and why.
     pub(crate) cannot_apply: Option<(Revision, String)>,
@@ -48,12 +55,55 @@ pub(crate) struct Tracked {
     pub(crate) renewed: UnixMillis,
 }
 
+/// How a revision stands with a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// The node gave its receipt.
+    Acknowledged,
+    /// It has had no authority since then.
+    Fenced(Instant),
+    /// It has none from then on, unless it gives its receipt before.
+    FenceRunning(Instant),
+    /// It judges by the revision and gave no receipt.
+    Unbounded,
+}
+
+/// What fences a node that lacks a revision.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fence {
+    now: Instant,
+    unknown_leases_end: Instant,
+    later_leases_end: Instant,
+}
+
+impl Fence {
+    /// Returns when it was looked at.
+    pub(crate) const fn now(&self) -> Instant {
+        self.now
+    }
+}
+
+impl Standing {
+    /// Returns whether the revision is in effect: nothing goes on that it revokes.
+    pub(crate) const fn is_in_effect(self) -> bool {
+        match self {
+            Self::Acknowledged | Self::Fenced(_) => true,
+            Self::FenceRunning(_) | Self::Unbounded => false,
+        }
+    }
+}
+
 /// A process of a node, which may attach several times.
 struct Process {
     incarnation: Incarnation,
     /// When it was heard of for the last time.
     heard: Instant,
     kept: Arc<Kept>,
+    /// What it had applied when it said Hello for the first time.
+    came_with: Revision,
+    /// When its last lease ends, at the latest.
+    leases_end: Option<Instant>,
+    receipts: Receipts,
 }
 
 /// A stream that speaks for its node.
@@ -126,6 +176,14 @@ impl Registry {
         self.nodes.borrow().connected().next().is_some()
     }
 
+    /// Returns what fences a node that lacks a revision, if a lease granted from now on could last for another
+    /// `leases_without` it.
+    pub(crate) fn fence(&self, leases_without: Duration) -> Fence {
+        let now = Instant::now();
+        let lease = Duration::from_millis(LEASE_MS);
+        Fence { now, unknown_leases_end: self.started + lease, later_leases_end: now + leases_without }
+    }
+
     /// Watches the nodes.
     pub(crate) fn watch(&self) -> watch::Receiver<Nodes> {
         self.nodes.subscribe()
@@ -185,9 +243,7 @@ impl Registry {
             tracked.stream = Some(Speaking { id: stream, _hold: hold, questions });
             tracked.applied = applied;
             tracked.cannot_apply = None;
-            let known = tracked.process.take().filter(|process| process.incarnation == incarnation);
-            kept = known.map(|process| process.kept).unwrap_or_default();
-            tracked.process = Some(Process { incarnation, heard: Instant::now(), kept: Arc::clone(&kept) });
+            kept = tracked.process_of(incarnation, applied);
         });
         self.arrivals.notify_one();
         let seat = Seat { registry: Arc::clone(self), node: node.clone(), stream };
@@ -213,13 +269,65 @@ impl Tracked {
         self.stream.is_some()
     }
 
+    /// Makes this process the node's, and returns what it keeps.
+    fn process_of(&mut self, incarnation: Incarnation, applied: Revision) -> Arc<Kept> {
+        let now = Instant::now();
+        let process = match self.process.take() {
+            Some(known) if known.incarnation == incarnation => Process { heard: now, ..known },
+            earlier => {
+                // The earlier process may go on for as long as it was allowed to.
+                self.earlier_leases_end = self.earlier_leases_end.max(earlier.and_then(|earlier| earlier.leases_end));
+                let (kept, receipts) = (Arc::default(), Receipts::default());
+                Process { incarnation, heard: now, kept, came_with: applied, leases_end: None, receipts }
+            }
+        };
+        let kept = Arc::clone(&process.kept);
+        self.process = Some(process);
+        kept
+    }
+
+    /// Says how a revision stands with this node.
+    pub(crate) fn standing(&self, revision: Revision, fence: &Fence) -> Standing {
+        let earlier = self.earlier_leases_end.map(|end| end + ENDS_WITHIN).filter(|end| *end > fence.now);
+        let has_receipt = self.process.as_ref().is_some_and(|process| process.receipts.has(revision));
+        match (has_receipt, earlier) {
+            (true, None) => Standing::Acknowledged,
+            (true, Some(end)) => Standing::FenceRunning(end),
+            (false, _) if self.is_connected() && self.applied >= revision => Standing::Unbounded,
+            (false, _) => {
+                let own = self.process.as_ref().and_then(|process| process.leases_end);
+                // What an earlier control plane granted to whomever is not known.
+                let end = fence.unknown_leases_end.max(fence.later_leases_end);
+                let end = own.max(self.earlier_leases_end).unwrap_or(end).max(end) + ENDS_WITHIN;
+                if end <= fence.now { Standing::Fenced(end) } else { Standing::FenceRunning(end) }
+            }
+        }
+    }
+
+    /// Returns how many sessions of an identity were closed at a revision or later, unless the node's process had the
+    /// revision already when it came.
+    pub(crate) fn closed(&self, identity: Uid, revision: Revision) -> Option<u64> {
+        let process = self.process.as_ref().filter(|process| process.came_with < revision)?;
+        Some(process.receipts.closed(identity, revision))
+    }
+
     fn questions(&self) -> Option<mpsc::Sender<Asked>> {
         self.stream.as_ref().map(|speaking| speaking.questions.clone())
     }
 }
 
 impl Seat {
-    /// Notes an acknowledgement. It also answers a failure to apply that revision or an older one.
+    /// Notes a receipt.
+    pub(crate) fn receipt(&self, revision: Revision, closed: Vec<ClosedSessions>) {
+        self.applied(revision);
+        self.modify(|node| {
+            if let Some(process) = &mut node.process {
+                process.receipts.note(revision, closed);
+            }
+        });
+    }
+
+    /// Notes what the node judges by. It also answers a failure to apply that revision or an older one.
     pub(crate) fn applied(&self, revision: Revision) {
         self.modify(|node| {
             node.applied = revision;
@@ -252,6 +360,11 @@ impl Seat {
         self.modify(|node| {
             node.granted_ms = granted_ms;
             node.renewed = log_time;
+            // The node counts from when it asked, which was before.
+            let end = Instant::now() + Duration::from_millis(granted_ms);
+            if let Some(process) = &mut node.process {
+                process.leases_end = process.leases_end.max(Some(end));
+            }
         });
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Attachment, INCARNATION, Plane, connection, hello, names, world};
 use crate::fleet::LEASE_MS;
+use hoop_wire::v1::node_receipt::Standing;
 use hoop_wire::v1::{self, from_node};
 use tonic::Code;
 
@@ -51,23 +52,62 @@ async fn each_revision_is_pushed_and_waited_for() {
     for link in [&mut one, &mut two] {
         assert_eq!(link.snapshot().await.revision, revision);
     }
-    one.say(from_node::Message::Applied(v1::Applied { revision })).await;
-    let (waited, ()) = tokio::join!(
-        plane.wait_applied(revision, 20_000),
-        two.say(from_node::Message::Applied(v1::Applied { revision }))
-    );
-    assert_eq!(waited.unwrap(), v1::WaitAppliedResponse { applied: vec!["n1".into(), "n2".into()], missing: vec![] });
+    one.acknowledge(revision).await;
+    let (waited, ()) = tokio::join!(plane.wait_applied(revision, 20_000), two.acknowledge(revision));
+    let standings = |waited: v1::WaitAppliedResponse| -> Vec<_> {
+        waited.nodes.into_iter().map(|node| (node.node.clone(), node.standing())).collect()
+    };
+    let expected = |two| [("n1".to_owned(), Standing::Acknowledged), ("n2".to_owned(), two)];
+    assert_eq!(standings(waited.unwrap()), expected(Standing::Acknowledged));
 
     let newer = plane.apply(vec![connection("another", &[])]).await.unwrap().revision;
-    one.say(from_node::Message::Applied(v1::Applied { revision: newer })).await;
+    one.acknowledge(newer).await;
     let waited = plane.wait_applied(newer, 300).await.unwrap();
-    assert_eq!(waited, v1::WaitAppliedResponse { applied: vec!["n1".into()], missing: vec!["n2".into()] });
+    let fenced_in = waited.nodes[1].fenced_at_ms - hoop_node::clock::unix_now().0;
+    assert!((1..=LEASE_MS + 2_000).contains(&fenced_in), "{fenced_in}");
+    assert_eq!(standings(waited), expected(Standing::FenceRunning));
+    assert!(two.renew(1, newer).await > 0);
+    let waited = plane.wait_applied(newer, 300).await.unwrap();
+    assert_eq!(standings(waited), expected(Standing::Unbounded), "it judges by it; what is cut it did not say");
     drop(two);
-    let waited = plane.wait_applied(newer, 20_000).await.unwrap();
-    assert_eq!(waited.missing, ["n2"], "a node that is away is not waited for, and named");
+    let waited = plane.wait_applied(newer, 300).await.unwrap();
+    assert_eq!(standings(waited), expected(Standing::FenceRunning), "nobody renews its lease");
     let future = v1::Revision { epoch: 1, index: u64::MAX };
     assert_eq!(plane.wait_applied(Some(future), 0).await.unwrap_err().code(), Code::FailedPrecondition);
     assert_eq!(plane.wait_applied(None, 0).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn an_identity_is_revoked_once_and_the_receipt_counts_what_a_node_closed() {
+    let plane = Plane::start().await;
+    let mut link = plane.attached(&plane.joined("n1", &[]).await).await;
+    plane.apply(world()).await.unwrap();
+    let revoke = async |identity: &str| {
+        let request = plane.by_admin(v1::RevokeRequest { identity: identity.into() });
+        plane.admin().await.revoke(request).await.map(tonic::Response::into_inner)
+    };
+    assert_eq!(revoke("nobody").await.unwrap_err().code(), Code::NotFound);
+    let first = revoke("nightly").await.unwrap();
+    assert!(!first.already);
+    let again = revoke("nightly").await.unwrap();
+    assert_eq!(again, v1::RevokeResponse { already: true, ..first.clone() });
+    assert_eq!(plane.list().await.revision, first.revision, "it was one change");
+    let listed = plane.list().await.objects;
+    let revoked = listed.iter().find(|object| object.metadata.as_ref().unwrap().name == "nightly").unwrap();
+    let Some(v1::spec::Kind::Identity(identity)) = revoked.spec.as_ref().unwrap().kind.clone() else { panic!() };
+    assert!(identity.suspended && identity.groups == ["agents"], "{identity:?}");
+
+    let of = |identity_uid: &[u8], sessions| v1::ClosedSessions {
+        revision: first.revision,
+        identity_uid: identity_uid.into(),
+        sessions,
+    };
+    let closed = vec![of(&first.identity_uid, 3), of(&[9; 16], 40)];
+    link.say(from_node::Message::Applied(v1::Applied { revision: first.revision, closed })).await;
+    let (revision, identity_uid) = (first.revision, first.identity_uid);
+    let request = plane.by_admin(v1::WaitAppliedRequest { revision, timeout_ms: 20_000, identity_uid });
+    let nodes = plane.admin().await.wait_applied(request).await.unwrap().into_inner().nodes;
+    assert_eq!((nodes.len(), nodes[0].standing(), nodes[0].sessions_closed), (1, Standing::Acknowledged, Some(3)));
 }
 
 #[tokio::test]
@@ -144,7 +184,7 @@ async fn a_node_that_breaks_the_protocol_is_told_so() {
         hello(INCARNATION.into()),
         renew(vec![1; 16], zero),
         renew(INCARNATION.into(), None),
-        from_node::Message::Applied(v1::Applied { revision: None }),
+        from_node::Message::Applied(v1::Applied::default()),
     ] {
         let mut link = plane.attached(&node).await;
         assert_eq!(end_after(&mut link, message.clone()).await, Code::InvalidArgument, "{message:?}");

@@ -162,7 +162,7 @@ impl Plane {
         revision: Option<v1::Revision>,
         timeout_ms: u64,
     ) -> Result<v1::WaitAppliedResponse, Status> {
-        let request = self.by_admin(v1::WaitAppliedRequest { revision, timeout_ms });
+        let request = self.by_admin(v1::WaitAppliedRequest { revision, timeout_ms, identity_uid: vec![] });
         self.admin().await.wait_applied(request).await.map(tonic::Response::into_inner)
     }
 }
@@ -187,6 +187,10 @@ struct Attachment {
 impl Attachment {
     async fn say(&mut self, message: from_node::Message) {
         self.up.send(v1::FromNode { message: Some(message) }).await.unwrap();
+    }
+
+    async fn acknowledge(&mut self, revision: Option<v1::Revision>) {
+        self.say(from_node::Message::Applied(v1::Applied { revision, closed: vec![] })).await;
     }
 
     async fn hello(&mut self) {

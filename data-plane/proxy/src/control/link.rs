@@ -8,6 +8,7 @@ use crate::evidence::ledger::Ledger;
 use crate::evidence::medium::Directory;
 use crate::hold::desk::Desk;
 use crate::hold::wire;
+use crate::settling::Settled;
 use crate::world::{CannotApply, Compiled, Policy, Shared};
 use hoop_gate::{BootMillis, DigestKey};
 use hoop_model::{ApprovalId, Object, Revision, UnixMillis};
@@ -79,6 +80,8 @@ struct Attachment<'a> {
     /// The last known records of the chains that were broken off.
     broken_off: Heads,
     jobs: Jobs,
+    /// The revision of the last receipt; zero before the first.
+    receipt: Revision,
     compiling: Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
     /// The newest snapshot that came while another was being compiled.
     next: Option<v1::Snapshot>,
@@ -101,6 +104,7 @@ impl Link {
             heads: Heads::default(),
             broken_off: Heads::default(),
             jobs: Jobs::new(self.directory.clone()),
+            receipt: Revision::default(),
             compiling: None,
             next: None,
         };
@@ -133,6 +137,8 @@ impl Attachment<'_> {
         let mut renew = tokio::time::interval(RENEW_EVERY);
         renew.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heard = Instant::now();
+        let mut settled = self.link.shared.settling.watch();
+        settled.mark_changed();
         loop {
             tokio::select! {
                 message = stream.message() => {
@@ -142,6 +148,7 @@ impl Attachment<'_> {
                 }
                 _ = renew.tick() => self.renew()?,
                 compiled = compiled(&mut self.compiling) => self.apply(compiled)?,
+                Ok(()) = settled.changed() => self.give_receipt(&settled.borrow_and_update())?,
                 done = self.jobs.done() => self.send(Up::JobResult(done))?,
                 () = tokio::time::sleep_until(heard + SILENCE) => return Err(LinkError::Silent),
             }
@@ -188,7 +195,6 @@ impl Attachment<'_> {
         match applied {
             Ok(()) => {
                 tracing::info!(%revision, "revision applied");
-                self.send(Up::Applied(v1::Applied { revision: Some(revision.into()) }))?;
                 // A lease covers what is applied: a node that was behind is of use from here on, not from the next tick.
                 self.renew()?;
             }
@@ -201,6 +207,25 @@ impl Attachment<'_> {
         }
         if let Some(next) = self.next.take() {
             self.compile(next);
+        }
+        Ok(())
+    }
+
+    /// Tells what every shard has carried out, and what that closed.
+    fn give_receipt(&mut self, settled: &Settled) -> Result<(), LinkError> {
+        let revision = settled.revision();
+        if revision == Revision::default() {
+            return Ok(());
+        }
+        let closed = settled.closed_since(self.receipt).map(|(revision, identity, sessions)| v1::ClosedSessions {
+            revision: Some(revision.into()),
+            identity_uid: identity.to_bytes().to_vec(),
+            sessions,
+        });
+        let applied = v1::Applied { revision: Some(revision.into()), closed: closed.collect() };
+        if revision > self.receipt || !applied.closed.is_empty() {
+            self.receipt = revision;
+            self.send(Up::Applied(applied))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! One caller's connection, request by request.
 
 use super::guard::Guard;
+use super::severance::Severance;
 use crate::shard::Shard;
 use crate::walk::walk;
 use hyper::server::conn::http1::Builder;
@@ -25,9 +26,11 @@ where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let mut draining = shard.shared.draining.subscribe();
+    let severance = Severance::new();
+    let severed = severance.clone();
     let service = service_fn(move |request| {
-        let shard = Rc::clone(&shard);
-        async move { Ok::<_, Infallible>(walk(&shard, request).await) }
+        let (shard, severance) = (Rc::clone(&shard), severance.clone());
+        async move { Ok::<_, Infallible>(walk(&shard, request, severance).await) }
     });
     let mut builder = Builder::new();
     builder
@@ -38,11 +41,20 @@ where
         .half_close(false)
         .pipeline_flush(false);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(Guard::new(stream)), service));
+    let serving = async {
+        tokio::select! {
+            served = connection.as_mut() => served,
+            _ = draining.wait_for(|draining| *draining) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
     let served = tokio::select! {
-        served = connection.as_mut() => served,
-        _ = draining.wait_for(|draining| *draining) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        served = serving => served,
+        () = severed.severed() => {
+            tracing::debug!("a caller's connection was ended: its session is over");
+            return;
         }
     };
     if let Err(error) = served {

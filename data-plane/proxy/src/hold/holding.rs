@@ -4,7 +4,7 @@ use super::capture::Captive;
 use super::desk::Desk;
 use super::wire::{self, ToOpen};
 use crate::shard::{self, Shard};
-use crate::walk::session::Held as Used;
+use crate::walk::session::Using;
 use crate::walk::token::Caller;
 use crate::world::Backend;
 use hoop_gate::{Authority, Current, Held, Over, Rejudged, Tell, Waiting};
@@ -24,7 +24,7 @@ const TRIGGERED_BY: [&str; 2] = ["actor", "user_login"];
 /// What a held command needs of its request.
 pub(crate) struct Holding<'a> {
     pub(crate) shard: &'a Rc<Shard>,
-    pub(crate) used: &'a Rc<Used>,
+    pub(crate) used: &'a Rc<Using>,
     pub(crate) caller: &'a Caller,
     pub(crate) backend: &'a Arc<Backend>,
     pub(crate) patience: Patience,

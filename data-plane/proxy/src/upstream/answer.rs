@@ -5,7 +5,7 @@ use super::pool::PoolKey;
 use super::upload::Progress;
 use crate::hold::spending::Spending;
 use crate::shard::Shard;
-use crate::walk::session::Held;
+use crate::walk::session::Using;
 use bytes::Bytes;
 use hoop_audit::{CommandId, Entry, Response};
 use hoop_model::{Code, Refusal};
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 pub(crate) struct Account {
     shard: Rc<Shard>,
     /// Keeps the session open while the command lasts.
-    held: Rc<Held>,
+    held: Rc<Using>,
     command: CommandId,
     began: Instant,
     /// 0 until something was said to the caller.
@@ -33,7 +33,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn open(shard: Rc<Shard>, held: Rc<Held>, command: CommandId, spending: Option<Spending>) -> Self {
+    pub(crate) fn open(shard: Rc<Shard>, held: Rc<Using>, command: CommandId, spending: Option<Spending>) -> Self {
         Self { shard, held, command, began: Instant::now(), status: 0, upload: None, bytes_out: 0, spending }
     }
 

@@ -1,7 +1,7 @@
 //! The part of the walk that only commands go which people must release.
 
 use super::checkout::still_good;
-use super::session::Held;
+use super::session::Using;
 use super::token::Caller;
 use super::{Command, Load, about, refusal, tell};
 use crate::front::reply::{self, Reply};
@@ -79,7 +79,7 @@ impl Command<'_> {
     pub(super) async fn hold(
         &mut self,
         hold: hoop_gate::Held,
-        held: &Rc<Held>,
+        held: &Rc<Using>,
         caller: &Caller,
         backend: &Arc<Backend>,
     ) -> Result<Option<Response<Reply>>, Box<Refusal>> {

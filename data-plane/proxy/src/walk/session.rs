@@ -1,6 +1,7 @@
 //! A shard's open sessions.
 
 use super::token::{Caller, unidentified};
+use crate::front::severance::Severance;
 use crate::shard::Shard;
 use crate::upstream::upload::Progress;
 use crate::world::{Backend, World};
@@ -10,7 +11,8 @@ use hoop_model::spec::Recording;
 use hoop_model::{Code, ContentHash, Refusal, Revision, SessionId, TraceId, Uid, UnixMillis};
 use hoop_policy::Subject;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ const MAX_SESSIONS_PER_IDENTITY: usize = 256;
 const MAX_LOOKS: usize = 8;
 /// How long a session may be unused before it is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// How long what is cut may take to end by itself.
+const ENDS_WITHIN: Duration = Duration::from_millis(200);
 
 /// What one session is for. A token names one run, so another run is another session; so is a renewed token of the same
 /// run, because a session is judged by the claims it was opened with, and ends with the token that opened it.
@@ -48,6 +52,43 @@ pub(crate) struct Held {
     used: Cell<Instant>,
     /// What it is exchanging with its backend; also some that are over.
     exchanges: RefCell<Vec<Weak<Progress>>>,
+    /// The callers' connections whose commands use it.
+    callers: RefCell<Slots<Severance>>,
+    /// When it was cut for the first time.
+    cut_at: Cell<Option<Instant>>,
+}
+
+/// Values in numbered places, which are given back.
+#[derive(Debug)]
+struct Slots<T> {
+    taken: BTreeMap<u64, T>,
+    next: u64,
+}
+
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
+        Self { taken: BTreeMap::new(), next: 0 }
+    }
+}
+
+/// One command's use of a session, over its caller's connection.
+pub(crate) struct Using {
+    held: Rc<Held>,
+    slot: u64,
+}
+
+impl Deref for Using {
+    type Target = Held;
+
+    fn deref(&self) -> &Held {
+        &self.held
+    }
+}
+
+impl Drop for Using {
+    fn drop(&mut self) {
+        self.held.callers.borrow_mut().taken.remove(&self.slot);
+    }
 }
 
 impl Held {
@@ -61,12 +102,36 @@ impl Held {
         exchanges.push(Rc::downgrade(exchange));
     }
 
-    /// Cuts everything it is exchanging.
-    fn cut(&self) {
-        for exchange in self.exchanges.take().iter().filter_map(Weak::upgrade) {
-            exchange.cut();
+    /// Notes that a command uses it, for as long as what is returned lives.
+    pub(crate) fn used_over(self: &Rc<Self>, caller: &Severance) -> Rc<Using> {
+        let mut callers = self.callers.borrow_mut();
+        callers.next = callers.next.wrapping_add(1);
+        let slot = callers.next;
+        callers.taken.insert(slot, caller.clone());
+        Rc::new(Using { held: Rc::clone(self), slot })
+    }
+
+    /// Cuts everything it is exchanging. What has not ended a moment later has its caller's connection ended, and with it
+    /// whatever else is on its way; without a lease that waits until something is exchanged.
+    fn cut(&self, over: Over) {
+        let is_exchanging = self.exchanges.borrow().iter().filter_map(Weak::upgrade).inspect(|e| e.cut()).count() > 0;
+        match self.cut_at.get() {
+            None => self.cut_at.set(Some(Instant::now())),
+            Some(at) if at.elapsed() >= ENDS_WITHIN && (over == Over::Session || is_exchanging) => {
+                self.callers.borrow().taken.values().for_each(Severance::sever);
+            }
+            Some(_) => {}
         }
     }
+}
+
+/// What is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Over {
+    /// The session: nothing of it may go on.
+    Session,
+    /// The node's authority: who waits is answered.
+    Authority,
 }
 
 /// A shard's open sessions.
@@ -144,6 +209,8 @@ pub(crate) async fn session(
         key,
         used: Cell::new(Instant::now()),
         exchanges: RefCell::default(),
+        callers: RefCell::default(),
+        cut_at: Cell::new(None),
     });
     let displaced = shard.sessions.borrow_mut().insert(key, Rc::clone(&held));
     drop(opening);
@@ -257,7 +324,9 @@ const fn durability(recording: Recording) -> Durability {
 
 /// Closes what is over: expired, revoked, or unused for long. What such a session is still exchanging is cut, and the
 /// session closed by the next sweep. A node without a lease cuts everything: it cannot know who was revoked (I10).
-pub(crate) fn sweep(shard: &Shard) {
+///
+/// Returns whether all that is over has ended, and nothing of it is about to begin.
+pub(crate) fn sweep(shard: &Shard) -> bool {
     let now = hoop_node::clock::unix_now();
     let world = shard.shared.world.load_full();
     let has_lease = shard.shared.lease.load().is_live(crate::shard::now().boot);
@@ -273,11 +342,23 @@ pub(crate) fn sweep(shard: &Shard) {
             )
             | None => false,
         };
-        if over || !has_lease {
-            held.cut();
+        match (over, has_lease) {
+            (true, _) => held.cut(Over::Session),
+            (false, false) => held.cut(Over::Authority),
+            (false, true) => held.cut_at.set(None),
         }
     }
     close(shard, |held| reason_to_close(held, world.as_deref(), now));
+    let Some(world) = world else { return false };
+    let is_live = |key: &Key| world.policy.standing(key.identity, now.to_seconds()) == Standing::Live(key.changed);
+    let is_settled = {
+        let sessions = shard.sessions.borrow();
+        sessions.open.keys().chain(&sessions.opening).all(is_live)
+    };
+    if is_settled {
+        shard.place.settled(world.policy.revision);
+    }
+    is_settled
 }
 
 /// Closes every session, because the node stops.
@@ -301,11 +382,16 @@ fn close(shard: &Shard, reason: impl Fn(&Held) -> Option<CloseReason>) {
     let mut closing = Vec::new();
     shard.sessions.borrow_mut().open.retain(|_, held| {
         let reason = if Rc::strong_count(held) == 1 { reason(held) } else { None };
-        closing.extend(reason.map(|reason| (held.id, reason)));
+        closing.extend(reason.map(|reason| (held.id, held.key.identity, reason)));
         reason.is_none()
     });
-    for (id, reason) in closing {
+    for (id, identity, reason) in closing {
         end(shard, id, reason);
+        if reason == CloseReason::Revoked
+            && let Some(world) = &*shard.shared.world.load()
+        {
+            shard.place.closed(world.policy.revision, identity);
+        }
     }
 }
 

@@ -1,0 +1,95 @@
+//! The fleet: what is revoked ends everywhere, and whoever asks is told truly.
+
+use hoop_tests::client;
+use hoop_tests::poll::eventually;
+use hoop_tests::stage::{Stage, connection};
+use serde_json::Value;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+/// A backend whose answers never end: `/endless…` sends for as long as somebody reads, anything else one piece.
+fn endless_backend() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            std::thread::spawn(move || {
+                let mut head = [0; 4096];
+                let read = stream.read(&mut head).unwrap_or_default();
+                let piece = [b"4000\r\n".as_slice(), &[b'x'; 0x4000], b"\r\n"].concat();
+                let answer = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice(), &piece].concat();
+                let _ = stream.write_all(&answer);
+                if head[..read].starts_with(b"GET /endless") {
+                    while stream.write_all(&piece).is_ok() {}
+                }
+                // Until the gateway hangs up.
+                let _ = stream.read(&mut head);
+            });
+        }
+    });
+    address
+}
+
+/// Asks, and reads until the first piece of the answer is there.
+fn stream(stage: &Stage, target: &str, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(stage.cluster.gateway()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let request = format!("GET {target} HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut first = vec![0; 0x4000];
+    stream.read_exact(&mut first).unwrap();
+    assert!(first.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&first[..200]));
+    stream
+}
+
+/// Reads until the connection ends, which it must before the chunked answer does.
+fn ends_unfinished(mut stream: TcpStream) {
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => {}
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "the answer came to its end");
+}
+
+#[test]
+fn jwt_29_a_revoked_identity_is_cut_off_and_the_receipt_says_so_when_it_is() {
+    let stage = Stage::set();
+    let streams = endless_backend();
+    stage.cluster.apply_and_wait(&connection("streams", &format!("http://{streams}"), ""));
+    let token = stage.issuer.token();
+    let mut job = stage.connect();
+    assert_eq!(job.send("GET", "/c/orders/1", &token).unwrap().status, 200);
+    let open = stream(&stage, "/c/streams/open", &token);
+    // Its caller reads nothing more, so that the gateway cannot write either.
+    let stuck = stream(&stage, "/c/streams/endless", &token);
+    let unanswered = {
+        let (gateway, token) = (stage.cluster.gateway(), token.clone());
+        std::thread::spawn(move || client::once(gateway, "GET", "/c/orders/silent", &token))
+    };
+    eventually("the backend has the command", || {
+        stage.backend.lines().iter().any(|line| line == "GET /silent").then_some(())
+    });
+
+    let revoked = stage.cluster.hoopctl(&["revoke", "nightly", "--wait", "-o", "json"]).expect_done();
+    let revoked: Value = serde_json::from_str(&revoked).unwrap();
+    assert_eq!((revoked["already"].as_bool(), revoked["identity"].as_str()), (Some(false), Some("nightly")));
+    let node = &revoked["nodes"][0];
+    assert_eq!((node["node"].as_str(), node["standing"].as_str()), (Some("dp-1"), Some("acknowledged")), "{revoked}");
+    assert_eq!(node["applied"], revoked["revision"]);
+    assert!(node["sessions_closed"].as_u64().unwrap() >= 2, "{revoked}");
+
+    stage.backend.forget();
+    let answer = job.send("GET", "/c/orders/2", &token).unwrap();
+    assert_eq!((answer.status, answer.refusal().as_str()), (403, "identity_suspended"));
+    ends_unfinished(open);
+    ends_unfinished(stuck);
+    assert!(unanswered.join().unwrap().is_err(), "the command was not answered, and nobody waits for it");
+    assert_eq!(stage.backend.byte_count(), 0);
+
+    let again = stage.cluster.hoopctl(&["revoke", "nightly", "--wait"]).expect_done();
+    assert!(again.contains("was revoked before") && again.contains("acknowledged"), "{again}");
+    let unknown = stage.cluster.hoopctl(&["revoke", "nobody", "--wait"]);
+    assert_eq!(unknown.code, 1, "{unknown:?}");
+}
