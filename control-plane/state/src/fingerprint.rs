@@ -355,7 +355,7 @@ mod tests {
             (mint(1, 2), "a6e1087d1fa62db4"),
             (spend(1, "a"), "51c3a3e77aee80b9"),
             (Change::Tick, "14ac577cdb2ef6d9"),
-            (anchored(), "cf75f46319cd9b1d"),
+            (anchored(), "913a314e003bc8b6"),
             (stored(7, 1), "8f2a2a366d9ae7b0"),
             (only(strict()), "bcc04481269c7df5"),
             (only(person("alice", &["on-call"])), "05523b964159cd03"),

@@ -45,7 +45,7 @@ pub use contents::{Contents, Inconsistent};
 pub use evidence::{Chain, EMPTY_TREE, EvidenceContents, EvidenceLog, MAX_CHAINS_PER_NODE, MAX_UNSTORED_PARTS};
 pub use joining::{JoinToken, MAX_JOIN_TOKEN_LIFETIME, MAX_JOIN_TOKENS, Node};
 pub use objects::StoredObject;
-pub use remembered::{MAX_KEYS, MAX_KEYS_PER_CALLER, REMEMBERED_FOR, Remembered};
+pub use remembered::{MAX_KEYS, MAX_KEYS_PER_CALLER, NODES_REMEMBERED_FOR, REMEMBERED_FOR, Remembered};
 pub use reply::{AppliedObject, Notice, Outcome, Rejection, Reply};
 pub use state::{CLUSTER_VERSION, State};
 

@@ -264,6 +264,31 @@ fn keys_are_bounded_and_a_full_memory_refuses() {
         assert!(matches!(state.apply(2, full(number, "bob")).0, Reply::Done { .. }));
     }
     assert_eq!(state.apply(2, full(0, "carol")).0, refused);
+    for others in ["node/a", "person/1"] {
+        assert!(matches!(state.apply(2, full(0, others)).0, Reply::Done { .. }), "{others} has room of its own");
+    }
+}
+
+#[test]
+fn holds_of_nodes_are_forgotten_after_an_hour_and_take_no_room_from_administrators() {
+    let mut state = born();
+    let key = |number: usize| {
+        let mut key = [0; 16];
+        key[..8].copy_from_slice(&number.to_be_bytes());
+        Some(IdempotencyKey(key))
+    };
+    let at = |time, number, caller| Proposal { key: key(number), ..keyed(time, 0, caller, Change::Tick) };
+    for number in 0..MAX_KEYS {
+        let caller = if number % 2 == 0 { "node/a" } else { "node/b" };
+        assert!(matches!(state.apply(2, at(1_000, number, caller)).0, Reply::Done { .. }));
+    }
+    assert_eq!(state.apply(2, at(1_000, 0, "node/c")).0, Reply::Rejected(Rejection::TooManyKeys));
+    assert!(matches!(state.apply(2, at(1_000, 0, "administrator")).0, Reply::Done { .. }));
+    let hour = u64::try_from(NODES_REMEMBERED_FOR.as_millis()).unwrap();
+    state.apply(3, proposal(1_000 + hour, Change::Tick));
+    let remembered: Vec<&str> = state.remembered().map(|(caller, ..)| caller).collect();
+    assert_eq!(remembered, ["administrator"]);
+    assert!(matches!(state.apply(4, at(1_000 + hour, 0, "node/c")).0, Reply::Done { .. }));
 }
 
 #[test]
