@@ -10,6 +10,7 @@
 pub(crate) mod checkout;
 mod held;
 pub(crate) mod session;
+mod standing;
 pub(crate) mod token;
 mod trace;
 
@@ -44,22 +45,25 @@ pub(crate) async fn walk(shard: &Rc<Shard>, request: Request<Incoming>, severanc
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     let answered = match Route::of(path) {
-        Route::Own(path) => own(shard, &head.method, path),
+        Route::Own(path) => own(shard, &head, path).await,
         Route::Connection { .. } | Route::Unknown => command(shard, (head, body), trace, severance).await,
     };
     answered.unwrap_or_else(|refusal| reply::refuse(refusal, trace.id))
 }
 
-/// Answers for the gateway itself. These say nothing that a caller without a token may not know.
-fn own(shard: &Shard, method: &Method, path: &str) -> Result<Response<Reply>, Box<Refusal>> {
-    if !matches!(*method, Method::GET | Method::HEAD) {
+/// Answers for the gateway itself. Without a token nothing is said that nobody may know.
+async fn own(shard: &Rc<Shard>, head: &Parts, path: &str) -> Result<Response<Reply>, Box<Refusal>> {
+    if !matches!(head.method, Method::GET | Method::HEAD) {
         return Err(refusal(Code::MethodNotSupported, "only GET and HEAD are answered here"));
     }
     match path {
         "/healthz" => Ok(reply::fine()),
         "/readyz" if shard.shared.is_draining() => Err(refusal(Code::Draining, "this node stops")),
         "/readyz" => shard.look(|_| reply::fine()),
-        _ => Err(refusal(Code::ConnectionUnknown, "there is no such page")),
+        _ => match path.strip_prefix("/approvals/") {
+            Some(id) => Box::pin(standing::standing(shard, &head.headers, id)).await,
+            None => Err(refusal(Code::ConnectionUnknown, "there is no such page")),
+        },
     }
 }
 

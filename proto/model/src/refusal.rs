@@ -41,6 +41,8 @@ pub enum Fault {
     Forbidden,
     /// There is no such thing on this node.
     Misdirected,
+    /// There is no such thing, for this caller.
+    Missing,
     /// A person must release it first.
     NeedsApproval,
     /// It was about something that is over, or never was.
@@ -122,6 +124,8 @@ codes! {
     ApprovalDenied = "approval_denied", Forbidden;
     /// The approval named is not one for this command in this run.
     ApprovalMismatch = "approval_mismatch", Conflict;
+    /// There is no approval of that id that the caller may look at.
+    ApprovalUnknown = "approval_unknown", Missing;
     /// The approval has been used; it releases one execution.
     ApprovalSpent = "approval_spent", Conflict;
     /// The approval cannot be used any more: the policy or the run has changed.

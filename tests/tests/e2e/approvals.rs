@@ -110,6 +110,51 @@ fn a_denied_command_is_refused_and_never_runs() {
     stage.nothing_reached_the_backend();
 }
 
+/// Looks at where an approval stands, as a caller.
+fn look(stage: &Stage, token: &str, location: &str) -> Answer {
+    stage.send_as("GET", location, token)
+}
+
+#[test]
+fn ap_11_a_caller_sees_where_its_approval_stands_and_nobody_else_does() {
+    let stage = stage_with_holds(2);
+    let (ann, bob) = (ann(&stage), Approver::named(&stage.cluster, &stage.staff, "bob"));
+    let held = post(&stage, r#"{"secret":1}"#, &[("Prefer", "wait=0")]);
+    let id = approval_of(&held);
+    let location = held.field("location").unwrap().to_owned();
+    assert_eq!((held.status, location.as_str()), (428, format!("/.hoop/approvals/{id}").as_str()));
+    let token = stage.issuer.token();
+    let stands = |state: &str, approvals: u64| {
+        let answer = look(&stage, &token, &location);
+        let said = answer.json();
+        assert_eq!((answer.status, said["state"].as_str(), said["approval"].as_str()), (200, Some(state), Some(&*id)));
+        let requirement = serde_json::json!({"team": "on-call", "quorum": 2, "approvals": approvals});
+        assert_eq!(said["requirements"], serde_json::json!([requirement]));
+        assert_eq!(answer.field("retry-after").is_some(), ["pending", "approved"].contains(&state));
+        let keys: Vec<&String> = said.as_object().unwrap().keys().collect();
+        let known = ["approval", "expires_in", "requirements", "retry_after", "state"];
+        assert!(keys.iter().all(|key| known.contains(&key.as_str())), "nothing of the command: {keys:?}");
+    };
+    stands("pending", 0);
+    let _ = ann.approvals(&["approve", &id]).expect_done();
+    stands("pending", 1);
+    let unknown = look(&stage, &token, &format!("/.hoop/approvals/{}", "0".repeat(32)));
+    let elsewhere = look(&stage, &stage.issuer.token_for_run("nightly-2"), &location);
+    for (answer, whose) in [(&unknown, "nobody's"), (&elsewhere, "another run's")] {
+        assert_eq!((answer.status, answer.refusal().as_str()), (404, "approval_unknown"), "{whose}");
+    }
+    assert_eq!(unknown.json()["message"], elsewhere.json()["message"]);
+    assert_eq!(look(&stage, &token, "/.hoop/approvals/no-id").status, 404);
+    assert_eq!(look(&stage, "no.token.here", &location).status, 401);
+    let _ = bob.approvals(&["approve", &id]).expect_done();
+    stands("approved", 2);
+    assert_eq!(post(&stage, r#"{"secret":1}"#, &[]).status, 200);
+    eventually("it is known to have run", || {
+        (look(&stage, &token, &location).json()["state"] == "answered").then_some(())
+    });
+    stands("answered", 2);
+}
+
 #[test]
 fn who_comes_back_takes_the_approval_up_once() {
     let stage = stage_with_holds(1);

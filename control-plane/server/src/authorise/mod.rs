@@ -50,6 +50,7 @@ pub(crate) const METHODS: &[(&str, Requires)] = &[
     ("/hoop.v1.Holds/Rejudged", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Claim", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Finish", Requires::NodeCertificate),
+    ("/hoop.v1.Holds/Look", Requires::NodeCertificate),
     ("/hoop.v1.Approvals/List", Requires::PersonOrAdmin),
     ("/hoop.v1.Approvals/Show", Requires::PersonOrAdmin),
     ("/hoop.v1.Approvals/Vote", Requires::Person),

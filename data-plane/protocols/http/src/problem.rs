@@ -23,6 +23,7 @@ pub const fn status(code: Code) -> StatusCode {
         Fault::Unauthenticated => StatusCode::UNAUTHORIZED,
         Fault::Forbidden => StatusCode::FORBIDDEN,
         Fault::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+        Fault::Missing => StatusCode::NOT_FOUND,
         Fault::NeedsApproval => StatusCode::PRECONDITION_REQUIRED,
         Fault::Conflict => StatusCode::CONFLICT,
         Fault::Overloaded => StatusCode::TOO_MANY_REQUESTS,
@@ -76,6 +77,7 @@ fn render(refusal: &Refusal, status: StatusCode) -> Response<Bytes> {
         }
         Fault::Forbidden
         | Fault::Misdirected
+        | Fault::Missing
         | Fault::NeedsApproval
         | Fault::Conflict
         | Fault::Overloaded

@@ -32,11 +32,19 @@ pub(crate) fn held(mut refusal: Box<Refusal>, patience: Patience, trace: TraceId
     own(hoop_http::held(&refusal, patience))
 }
 
-/// Nothing answers under an approval's address: a node does not know where one stands that no command waits for here.
-/// The refusal names the approval.
 fn own(response: Response<Bytes>) -> Response<Reply> {
-    let mut response = response.map(|body| Reply::Own(Full::new(body)));
-    response.headers_mut().remove(header::LOCATION);
+    response.map(|body| Reply::Own(Full::new(body)))
+}
+
+/// Tells something of the gateway's own, and after how many seconds it may be something else.
+pub(crate) fn json(object: &serde_json::Value, retry_after: Option<u64>) -> Response<Reply> {
+    let mut response = own(Response::new(Bytes::from(object.to_string())));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(seconds) = retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }
 

@@ -160,6 +160,10 @@ impl Holds for Service {
     async fn finish(&self, _: Request<v1::FinishRequest>) -> Result<Response<v1::HoldResponse>, Status> {
         Err(Status::unimplemented("finish"))
     }
+
+    async fn look(&self, _: Request<v1::LookRequest>) -> Result<Response<v1::LookResponse>, Status> {
+        Err(Status::unimplemented("look"))
+    }
 }
 
 impl ControlPlane {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod barred;
+mod look;
 mod open;
 
 use super::approval_id;
@@ -135,6 +136,12 @@ impl v1::holds_server::Holds for Holds {
             tracing::info!(node = %node, approval = %id, ?ending, "a node said what became of a command");
         }
         Ok(Response::new(response))
+    }
+
+    async fn look(&self, request: Request<v1::LookRequest>) -> Result<Response<v1::LookResponse>, Status> {
+        let node = attached_node(&request)?;
+        let state = self.cluster.fresh().await?;
+        look::look(&state, &node, request.get_ref()).map(Response::new)
     }
 }
 

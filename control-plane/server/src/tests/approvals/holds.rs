@@ -125,3 +125,45 @@ async fn judged_again_it_waits_for_more_or_may_never_run() {
     assert_eq!(n1.client.rejudged(rejudged(vec![])).await.unwrap().into_inner().state(), Stands::Voided);
     n1.told(&id, Stands::Voided).await;
 }
+
+#[tokio::test]
+async fn ap_11_where_an_approval_stands_is_told_to_its_identity_and_run_and_nobody_else() {
+    let (plane, mut n1) = Plane::holding().await;
+    plane.apply(vec![connection("react", &[("zone", "a")])]).await.unwrap();
+    let mut near = plane.process(plane.joined("near", &[("zone", "a")]).await, INCARNATION).await;
+    let id = plane.held(&mut near, 1).await;
+    let own = v1::LookRequest { id, identity_uid: plane.uid(Kind::Identity, "nightly"), run: "run-1".into() };
+    let expected = v1::LookResponse {
+        found: true,
+        state: Stands::Pending.into(),
+        expires_in_ms: 0,
+        seats: vec![v1::look_response::Seat { team: "on-call".into(), quorum: 1, approvals: 0 }],
+    };
+    let look = async |client: &mut super::Holding, request: &v1::LookRequest| {
+        client.client.look(request.clone()).await.map(tonic::Response::into_inner)
+    };
+    let told = look(&mut near, &own).await.unwrap();
+    assert!(told.expires_in_ms > 0);
+    assert_eq!(v1::LookResponse { expires_in_ms: 0, ..told }, expected);
+    let nothing = v1::LookResponse::default();
+    for other in [
+        v1::LookRequest { id: vec![9; 16], ..own.clone() },
+        v1::LookRequest { identity_uid: plane.uid(Kind::Connection, "react"), ..own.clone() },
+        v1::LookRequest { run: "run-2".into(), ..own.clone() },
+        v1::LookRequest { run: String::new(), ..own.clone() },
+    ] {
+        assert_eq!(look(&mut near, &other).await.unwrap(), nothing, "{other:?}");
+    }
+    assert_eq!(look(&mut n1, &own).await.unwrap(), nothing, "its connection is not on this node");
+    for bad in
+        [v1::LookRequest { id: vec![], ..own.clone() }, v1::LookRequest { identity_uid: vec![1; 15], ..own.clone() }]
+    {
+        assert_eq!(look(&mut near, &bad).await.unwrap_err().code(), Code::InvalidArgument);
+    }
+    plane.approve("ada", &own.id).await.unwrap();
+    let told = look(&mut near, &own).await.unwrap();
+    assert_eq!((told.state(), told.seats[0].approvals), (Stands::Approved, 1));
+    assert!(near.claim(&plane, &own.id).await.claimed_by_caller);
+    let told = look(&mut near, &own).await.unwrap();
+    assert_eq!((told.state(), told.expires_in_ms), (Stands::Claimed, 0), "it does not wait any more");
+}

@@ -36,6 +36,7 @@ approval_required 428
 approval_expired 428
 approval_denied 403
 approval_mismatch 409
+approval_unknown 404
 approval_spent 409
 approval_voided 409
 too_many_pending 429 retry-after: 1
