@@ -28,7 +28,10 @@ const MAX_SESSIONS_PER_IDENTITY: usize = 256;
 const MAX_LOOKS: usize = 8;
 /// How long a session may be unused before it is closed.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
-/// How long what is cut may take to end by itself.
+/// How long a command of a session that is over may take to be refused, if it exchanges nothing yet: it may wait for people,
+/// or for its backend to be connected. Nothing of it can be sent.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+/// How long an exchange that is cut may take to end by itself.
 const ENDS_WITHIN: Duration = Duration::from_millis(200);
 
 /// What one session is for. A token names one run, so another run is another session; so is a renewed token of the same
@@ -111,16 +114,19 @@ impl Held {
         Rc::new(Using { held: Rc::clone(self), slot })
     }
 
-    /// Cuts everything it is exchanging. What has not ended a moment later has its caller's connection ended, and with it
-    /// whatever else is on its way; without a lease that waits until something is exchanged.
+    /// Cuts everything it is exchanging. What has not ended a moment later has its caller's connection ended. A command that
+    /// exchanges nothing has longer to be refused, and without a lease as long as it takes.
     fn cut(&self, over: Over) {
         let is_exchanging = self.exchanges.borrow().iter().filter_map(Weak::upgrade).inspect(|e| e.cut()).count() > 0;
-        match self.cut_at.get() {
-            None => self.cut_at.set(Some(Instant::now())),
-            Some(at) if at.elapsed() >= ENDS_WITHIN && (over == Over::Session || is_exchanging) => {
-                self.callers.borrow().taken.values().for_each(Severance::sever);
-            }
-            Some(_) => {}
+        let since = self.cut_at.get().unwrap_or_else(Instant::now);
+        self.cut_at.set(Some(since));
+        let is_late = match (is_exchanging, over) {
+            (true, Over::Session | Over::Authority) => since.elapsed() >= ENDS_WITHIN,
+            (false, Over::Session) => since.elapsed() >= ANSWERED_WITHIN,
+            (false, Over::Authority) => false,
+        };
+        if is_late {
+            self.callers.borrow().taken.values().for_each(Severance::sever);
         }
     }
 }
