@@ -1,7 +1,7 @@
 //! The control thread: what reaches the shards reaches them through here, by one swap.
 //!
 //! ```text
-//!   join ──▶ membership ──▶ link (snapshots, leases) ──┐
+//!   join ──▶ membership ──▶ link (contents, leases) ───┐
 //!                                                      ├──▶ publisher ──▶ Shared (ArcSwap<World>, ArcSwap<Lease>)
 //!   issuers' keys (hoop-node; fetched when due) ───────┘
 //!
@@ -9,6 +9,7 @@
 //!   hold ──▶ holds (asked and told over link's channel), link (what is pushed) ──▶ hold
 //! ```
 
+pub(crate) mod contents;
 pub(crate) mod heads;
 pub(crate) mod holds;
 pub(crate) mod job;
@@ -62,7 +63,7 @@ impl Control {
         let clerk =
             Clerk { desk: Arc::clone(&self.shared.desk), asks: self.asks, incarnation: self.ledger.key.incarnation };
         let Self { config, shared, roots, ledger, directory, .. } = self;
-        let link = Link { shared, publisher, roots, ledger, directory };
+        let link = Link { shared, publisher, roots, ledger, directory, contents: RefCell::default() };
         let attached = stay_attached(&config, link, &joined);
         tokio::join!(keys, attached, shipper.run(), clerk.run());
     }

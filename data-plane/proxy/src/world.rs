@@ -117,7 +117,7 @@ impl Shared {
 pub(crate) type Compiled = (Policy, BTreeMap<ResourceName, Keys<KeySet>>);
 
 impl Policy {
-    /// Compiles a revision.
+    /// Compiles a revision. What is as it was in `previous` is taken from there.
     ///
     /// # Errors
     /// [`CannotApply`] for the first object that cannot be used.
@@ -146,7 +146,11 @@ impl Policy {
             let name = &object.metadata.name;
             match &object.spec {
                 Spec::Issuer(issuer) => {
-                    let tls = tls::client(issuer.ca.as_deref(), roots).map_err(|e| cannot(name, &e))?;
+                    let before = previous.and_then(|previous| previous.issuers.get(name));
+                    let tls = match before.filter(|before| before.spec.ca == issuer.ca) {
+                        Some(before) => Arc::clone(&before.tls),
+                        None => tls::client(issuer.ca.as_deref(), roots).map_err(|e| cannot(name, &e))?,
+                    };
                     keys.insert(
                         name.clone(),
                         Keys::of(issuer, read_keys, Instant::now()).map_err(|e| cannot(name, &*e))?,
@@ -162,8 +166,12 @@ impl Policy {
                     policy.identities.insert(object.metadata.uid, known);
                 }
                 Spec::Connection(connection) => {
-                    let backend = Backend::of(object, connection, roots).map_err(|e| cannot(name, &e))?;
-                    policy.backends.insert(name.clone(), Arc::new(backend));
+                    let before = previous.and_then(|previous| previous.backends.get(name));
+                    let backend = match before.filter(|before| before.is_of(object, connection)) {
+                        Some(before) => Arc::clone(before),
+                        None => Arc::new(Backend::of(object, connection, roots).map_err(|e| cannot(name, &e))?),
+                    };
+                    policy.backends.insert(name.clone(), backend);
                 }
                 Spec::Policy(_) | Spec::Person(_) => {}
             }
@@ -193,6 +201,11 @@ impl Policy {
 }
 
 impl Backend {
+    fn is_of(&self, object: &Object, spec: &Connection) -> bool {
+        let (uid, generation) = (object.metadata.uid, object.metadata.generation);
+        self.uid == uid && self.generation == generation && self.spec == *spec
+    }
+
     fn of(object: &Object, spec: &Connection, roots: &Arc<RootCertStore>) -> Result<Self, InvalidAnchors> {
         let tls = match spec.upstream.scheme {
             Scheme::Http => None,

@@ -93,3 +93,20 @@ fn jwt_29_a_revoked_identity_is_cut_off_and_the_receipt_says_so_when_it_is() {
     let unknown = stage.cluster.hoopctl(&["revoke", "nobody", "--wait"]);
     assert_eq!(unknown.code, 1, "{unknown:?}");
 }
+
+#[test]
+fn a_connection_follows_its_nodes_and_a_node_goes_on_from_what_it_has() {
+    let mut stage = Stage::set();
+    let elsewhere = connection("orders", &stage.backend.origin(), "nodes: {zone: elsewhere}");
+    stage.cluster.apply_and_wait(&elsewhere);
+    let answer = stage.send("GET", "/c/orders/1");
+    assert_eq!((answer.status, answer.refusal().as_str()), (421, "connection_unknown"));
+    stage.cluster.apply_and_wait(&connection("orders", &stage.backend.origin(), ""));
+    assert_eq!(stage.send("GET", "/c/orders/1").status, 200);
+
+    // The control plane forgets what it sent; the node has it still, or gets all of it.
+    stage.cluster.restart_control_plane();
+    stage.cluster.apply_and_wait(&elsewhere);
+    assert_eq!(stage.send("GET", "/c/orders/1").status, 421);
+    assert_eq!(stage.backend.lines(), ["GET /1"]);
+}

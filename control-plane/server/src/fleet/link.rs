@@ -1,7 +1,7 @@
 //! One stream of one node, from Hello to its end.
 //!
 //! ```text
-//!   Hello ─▶ seat ─▶ ┌ a revision changed ─▶ snapshot due ┐
+//!   Hello ─▶ seat ─▶ ┌ a revision changed ─▶ it is due    ┐
 //!                    │ Renew ─▶ read index ─▶ lease due   ├─▶ sent when the node reads; a later one replaces an unsent one
 //!                    │ a question ─▶ job due              │
 //!                    │ an approval moved ─▶ news due      ┘
@@ -10,6 +10,7 @@
 //!                    └ Hello, Renew: key, heads, losses ─▶ evidence
 //! ```
 
+use super::contents::view;
 use super::job::{Desk, Questions};
 use super::receipts::ClosedSessions;
 use super::registry::{Heard, Seat};
@@ -18,7 +19,7 @@ use crate::approvals::Kept;
 use crate::cluster::Cluster;
 use crate::reply;
 use hoop_model::spec::Labels;
-use hoop_model::{Holder, Incarnation, Object, ResourceName, Revision, Spec, Uid};
+use hoop_model::{Holder, Incarnation, ResourceName, Revision, Uid};
 use hoop_state::State;
 use hoop_wire::v1::{self, from_node, to_node};
 use std::future::Future;
@@ -72,6 +73,7 @@ struct Attached {
     kept: Arc<Kept>,
     /// Whether an approval may have moved since the node was told of the last one.
     has_news: bool,
+    /// What the node has, or is being sent.
     sent: Option<Revision>,
     lease: Option<v1::Lease>,
     renewal: Option<Renewal>,
@@ -170,6 +172,7 @@ impl Link {
             state.node(&self.node).ok_or_else(|| Status::permission_denied("the node is not in the cluster"))?;
         let incarnation = incarnation(&hello.incarnation)?;
         let applied = hello.applied.map(Revision::from).unwrap_or_default();
+        let contents = hello.contents.map(Revision::from).filter(|contents| *contents > Revision::default());
         let version = reply::shortened(&hello.version, MAX_TEXT_BYTES);
         let said = testimony::of_hello(&self.node, incarnation, hello, state.evidence())?;
         tracing::info!(node = %self.node, %incarnation, %applied, ?version, "node attached");
@@ -186,7 +189,7 @@ impl Link {
             desk: Desk::default(),
             kept,
             has_news: true,
-            sent: None,
+            sent: contents,
             lease: None,
             renewal: None,
         };
@@ -219,14 +222,22 @@ impl Attached {
         }
         let message = match self.news() {
             Some(changed) => to_node::Message::Hold(changed),
-            None if self.lacks_revision() => {
-                let state = self.cluster.state();
-                self.sent = Some(state.revision());
-                to_node::Message::Snapshot(snapshot(&self.cluster, &state, &self.labels))
-            }
+            None if self.lacks_revision() => self.revision(),
             None => to_node::Message::Job(self.desk.next()?),
         };
         Some(v1::ToNode { message: Some(message) })
+    }
+
+    /// Returns the newest revision: what is different from what the node has, or all of it.
+    fn revision(&mut self) -> to_node::Message {
+        let state = self.cluster.state();
+        let past = self.cluster.fleet().past();
+        past.keep(&state);
+        let base = self.sent.replace(state.revision());
+        match base.and_then(|base| past.delta(base, &state, &self.labels)) {
+            Some(delta) => to_node::Message::Delta(delta),
+            None => to_node::Message::Snapshot(snapshot(&self.cluster, &state, &self.labels)),
+        }
     }
 
     /// Returns the next approval that the node is to be told of.
@@ -324,21 +335,12 @@ impl Attached {
 
 /// Everything a node with these labels may know.
 fn snapshot(cluster: &Cluster, state: &State, labels: &Labels) -> v1::Snapshot {
-    let objects = state.objects().filter(|object| may_know(object, labels)).map(|object| v1::Object::from(&**object));
+    let objects = view(state.objects(), labels).map(|object| v1::Object::from(&**object));
     v1::Snapshot {
         revision: Some(state.revision().into()),
         cluster_version: state.cluster_version(),
         objects: objects.collect(),
         digest_key: cluster.digest_key().reveal().to_vec(),
-    }
-}
-
-fn may_know(object: &Object, labels: &Labels) -> bool {
-    match &object.spec {
-        Spec::Connection(connection) => connection.is_placed_on(labels),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) => true,
-        // Nobody but the control plane asks who people are.
-        Spec::Person(_) => false,
     }
 }
 

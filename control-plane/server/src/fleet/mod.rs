@@ -1,7 +1,8 @@
-//! The link to the fleet: snapshots down, acknowledgements up, leases in answer to renewals.
+//! The link to the fleet: snapshots and deltas down, acknowledgements up, leases in answer to renewals.
 //!
 //! ```text
-//!   attach    one stream of one node: Hello, then snapshots and leases   (the newest stream speaks for the node)
+//!   attach    one stream of one node: Hello, then revisions and leases   (the newest stream speaks for the node)
+//!   contents  what a node may know: a snapshot, or a delta from what it has
 //!   registry  who is attached, what each node acknowledged
 //!   receipts  what each process carried out
 //!   job       a question to one node, and its answer
@@ -11,6 +12,7 @@
 //! ```
 
 mod attach;
+mod contents;
 mod job;
 mod lease;
 mod link;

@@ -1,5 +1,6 @@
 //! Who is attached, and what each node acknowledged.
 
+use super::contents::Past;
 use super::job::{self, Asked, MAX_QUEUED, NoAnswer, Questions};
 use super::lease::LEASE_MS;
 use super::receipts::{ClosedSessions, Receipts};
@@ -26,6 +27,7 @@ pub(crate) struct Registry {
     nodes: watch::Sender<Nodes>,
     /// Told when a process says Hello.
     arrivals: Notify,
+    past: Past,
     started: Instant,
 }
 
@@ -138,7 +140,12 @@ impl Registry {
     /// Knows nobody.
     pub(crate) fn empty() -> Self {
         let nodes = watch::Sender::new(Nodes::default());
-        Self { nodes, arrivals: Notify::new(), started: Instant::now() }
+        Self { nodes, arrivals: Notify::new(), past: Past::default(), started: Instant::now() }
+    }
+
+    /// Returns what nodes were sent lately.
+    pub(super) const fn past(&self) -> &Past {
+        &self.past
     }
 
     /// Returns when the next process says Hello.

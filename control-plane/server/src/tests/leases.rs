@@ -3,7 +3,7 @@
 use super::{Attachment, INCARNATION, Plane, connection, hello, names, world};
 use crate::fleet::LEASE_MS;
 use hoop_wire::v1::node_receipt::Standing;
-use hoop_wire::v1::{self, from_node};
+use hoop_wire::v1::{self, from_node, to_node};
 use tonic::Code;
 
 #[tokio::test]
@@ -75,6 +75,39 @@ async fn each_revision_is_pushed_and_waited_for() {
     let future = v1::Revision { epoch: 1, index: u64::MAX };
     assert_eq!(plane.wait_applied(Some(future), 0).await.unwrap_err().code(), Code::FailedPrecondition);
     assert_eq!(plane.wait_applied(None, 0).await.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn cp_16_a_node_is_sent_what_it_lacks_and_all_of_it_only_if_need_be() {
+    let plane = Plane::start().await;
+    let node = plane.joined("n1", &[]).await;
+    let first = plane.apply(world()).await.unwrap().revision;
+    let mut link = plane.attached(&node).await;
+    assert_eq!(link.snapshot().await.objects.len(), 4);
+    let second = plane.apply(vec![connection("another", &[])]).await.unwrap().revision;
+    let heard = link.hear().await.unwrap();
+    let to_node::Message::Delta(delta) = heard else { panic!("{heard:?}") };
+    assert_eq!((delta.base, delta.revision), (first, second));
+    assert_eq!((super::names(&delta.changed), delta.removed.len()), (vec!["another".to_owned()], 0));
+    let third = plane.delete("Connection", "another").await.unwrap().revision;
+
+    let attach_with = async |contents: Option<v1::Revision>| {
+        let mut link = plane.attach(&node).await;
+        let hello = v1::Hello { applied: contents, contents, ..hello() };
+        link.say(from_node::Message::Hello(hello)).await;
+        link
+    };
+    let heard = attach_with(second).await.hear().await.unwrap();
+    let to_node::Message::Delta(delta) = heard else { panic!("{heard:?}") };
+    let removed: Vec<_> = delta.removed.iter().map(|gone| (gone.kind.as_str(), gone.name.as_str())).collect();
+    assert_eq!((delta.base, delta.revision, removed), (second, third, vec![("Connection", "another")]));
+    let heard = attach_with(Some(v1::Revision { epoch: 1, index: 1 })).await.hear().await.unwrap();
+    assert!(matches!(heard, to_node::Message::Snapshot(_)), "nobody knows that revision any more: {heard:?}");
+    let mut current = attach_with(third).await;
+    let renew = v1::Renew { sequence: 1, incarnation: INCARNATION.into(), applied: third, ..Default::default() };
+    current.say(from_node::Message::Renew(renew)).await;
+    let heard = current.hear().await.unwrap();
+    assert!(matches!(heard, to_node::Message::Lease(_)), "it has everything: {heard:?}");
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ impl Plane {
         let mut client = v1::fleet_client::FleetClient::new(channel);
         let (up, messages) = mpsc::channel(8);
         let down = client.attach(ReceiverStream::new(messages)).await.unwrap().into_inner();
-        Attachment { up, down }
+        Attachment { up, down, contents: v1::Snapshot::default() }
     }
 
     /// Attaches a node and says Hello.
@@ -182,6 +182,8 @@ const EVIDENCE_KEY: [u8; 32] = [9; 32];
 struct Attachment {
     up: mpsc::Sender<v1::FromNode>,
     down: Streaming<v1::ToNode>,
+    /// What the node has.
+    contents: v1::Snapshot,
 }
 
 impl Attachment {
@@ -212,10 +214,29 @@ impl Attachment {
         }
     }
 
+    /// Returns the next revision as the node has it then, whether all of it comes or what is different.
     async fn snapshot(&mut self) -> v1::Snapshot {
-        let heard = self.hear().await.unwrap();
-        let to_node::Message::Snapshot(snapshot) = heard else { panic!("{heard:?}") };
-        snapshot
+        match self.hear().await.unwrap() {
+            to_node::Message::Snapshot(snapshot) => self.contents = snapshot,
+            to_node::Message::Delta(delta) => self.change(delta),
+            other => panic!("{other:?}"),
+        }
+        self.contents.clone()
+    }
+
+    fn change(&mut self, delta: v1::Delta) {
+        assert_eq!(delta.base, self.contents.revision, "a delta is from what the node has");
+        self.contents.revision = delta.revision;
+        let uid = |object: &v1::Object| object.metadata.as_ref().unwrap().uid.clone();
+        let mut objects = std::mem::take(&mut self.contents.objects);
+        for removed in &delta.removed {
+            let before = objects.len();
+            objects.retain(|object| uid(object) != removed.uid);
+            assert_eq!(objects.len() + 1, before, "it is told only of what it had: {removed:?}");
+        }
+        objects.retain(|object| delta.changed.iter().all(|changed| uid(changed) != uid(object)));
+        objects.extend(delta.changed);
+        self.contents.objects = objects;
     }
 
     /// Renews and returns what is granted, whatever else comes before.
@@ -237,6 +258,7 @@ fn hello() -> v1::Hello {
         incarnation: INCARNATION.into(),
         version: "test".into(),
         applied: None,
+        contents: None,
         evidence_key: EVIDENCE_KEY.into(),
         leftovers: vec![],
     }

@@ -38,4 +38,6 @@ async fn cp_14_a_connection_that_moves_away_is_taken_back() {
     assert_eq!(names(&link.snapshot().await.objects), ["react"]);
     plane.apply(vec![connection("react", &[("zone", "b")])]).await.unwrap();
     assert!(link.snapshot().await.objects.is_empty());
+    plane.apply(vec![connection("react", &[])]).await.unwrap();
+    assert_eq!(names(&link.snapshot().await.objects), ["react"], "and comes back");
 }

@@ -1,5 +1,6 @@
-//! The stream to the control plane: snapshots down, acknowledgements and renewals up.
+//! The stream to the control plane: snapshots and deltas down, acknowledgements and renewals up.
 
+use super::contents::Contents;
 use super::heads::Heads;
 use super::job::Jobs;
 use super::join::{JoinError, Membership};
@@ -10,8 +11,8 @@ use crate::hold::desk::Desk;
 use crate::hold::wire;
 use crate::settling::Settled;
 use crate::world::{CannotApply, Compiled, Policy, Shared};
-use hoop_gate::{BootMillis, DigestKey};
-use hoop_model::{ApprovalId, Object, Revision, UnixMillis};
+use hoop_gate::BootMillis;
+use hoop_model::{ApprovalId, Revision, UnixMillis};
 use hoop_wire::v1;
 use hoop_wire::v1::fleet_client::FleetClient;
 use hoop_wire::v1::from_node::Message as Up;
@@ -45,6 +46,8 @@ pub(crate) struct Link {
     pub(crate) roots: Arc<RootCertStore>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) directory: Directory,
+    /// What was received, applied or not; none if a snapshot is needed.
+    pub(crate) contents: RefCell<Option<Contents>>,
 }
 
 /// Says why the link is down.
@@ -83,8 +86,8 @@ struct Attachment<'a> {
     /// The revision of the last receipt; zero before the first.
     receipt: Revision,
     compiling: Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
-    /// The newest snapshot that came while another was being compiled.
-    next: Option<v1::Snapshot>,
+    /// Whether more came while something was being compiled.
+    is_behind: bool,
 }
 
 impl Link {
@@ -106,7 +109,7 @@ impl Link {
             jobs: Jobs::new(self.directory.clone()),
             receipt: Revision::default(),
             compiling: None,
-            next: None,
+            is_behind: false,
         };
         attachment.send(Up::Hello(self.hello()))?;
         let status = |status| LinkError::Status(Box::new(status));
@@ -118,10 +121,13 @@ impl Link {
     }
 
     fn hello(&self) -> v1::Hello {
+        let applied = self.publisher.borrow().applied();
+        let contents = self.contents.borrow().as_ref().is_some_and(|contents| contents.revision() == applied);
         v1::Hello {
             incarnation: self.incarnation(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            applied: Some(self.publisher.borrow().applied().into()),
+            applied: Some(applied.into()),
+            contents: contents.then(|| applied.into()),
             evidence_key: self.ledger.key.public.to_vec(),
             leftovers: self.ledger.leftovers().iter().map(Into::into).collect(),
         }
@@ -157,16 +163,25 @@ impl Attachment<'_> {
 
     fn receive(&mut self, message: v1::ToNode) -> Result<(), LinkError> {
         match message.message {
-            Some(Down::Snapshot(snapshot)) if self.compiling.is_some() => self.next = Some(snapshot),
-            Some(Down::Snapshot(snapshot)) => self.compile(snapshot),
+            Some(Down::Snapshot(snapshot)) => {
+                self.link.contents.replace(Some(Contents::of(snapshot)));
+                self.compile();
+            }
+            Some(Down::Delta(delta)) => {
+                let changed = self.link.contents.borrow_mut().as_mut().map(|contents| contents.change(delta));
+                if !matches!(changed, Some(Ok(()))) {
+                    // Attaching anew brings a snapshot.
+                    self.link.contents.replace(None);
+                    return Err(LinkError::Misbehaved("a delta on a base that this node does not have"));
+                }
+                self.compile();
+            }
             Some(Down::Lease(lease)) => self.renewed(&lease),
             Some(Down::Job(job)) => {
                 if let Some(answer) = self.jobs.take(job) {
                     self.send(Up::JobResult(answer))?;
                 }
             }
-            // Attaching anew brings a snapshot.
-            Some(Down::Delta(_)) => return Err(LinkError::Misbehaved("a delta, which this node does not take")),
             Some(Down::Hold(changed)) => {
                 let id = ApprovalId::from_slice(&changed.id).ok();
                 let news = id.zip(wire::state(changed.state()));
@@ -178,13 +193,21 @@ impl Attachment<'_> {
         Ok(())
     }
 
-    /// Compiles off this thread, so that renewals go on.
-    fn compile(&mut self, snapshot: v1::Snapshot) {
+    /// Compiles what was received, off this thread, so that renewals go on. One at a time: what comes meanwhile is compiled
+    /// afterwards, all at once.
+    fn compile(&mut self) {
+        self.is_behind = self.compiling.is_some();
+        let contents = self.link.contents.borrow();
+        let Some(contents) = contents.as_ref().filter(|_| !self.is_behind) else { return };
+        let revision = contents.revision();
+        let read = contents.read();
         let previous = self.link.publisher.borrow().policy().cloned();
         let roots = Arc::clone(&self.link.roots);
         self.compiling = Some(tokio::task::spawn_blocking(move || {
-            let revision = snapshot.revision.unwrap_or_default().into();
-            (revision, compile(snapshot, revision, previous.as_deref(), &roots))
+            let compiled = read.and_then(|(objects, digest_key)| {
+                Policy::compile(&objects, revision, previous.as_deref(), &roots, digest_key)
+            });
+            (revision, compiled)
         }));
     }
 
@@ -205,8 +228,8 @@ impl Attachment<'_> {
                 self.send(Up::CannotApply(cannot))?;
             }
         }
-        if let Some(next) = self.next.take() {
-            self.compile(next);
+        if self.is_behind {
+            self.compile();
         }
         Ok(())
     }
@@ -293,26 +316,4 @@ async fn compiled(
         Some(handle) => handle.await.ok(),
         None => std::future::pending().await,
     }
-}
-
-fn compile(
-    snapshot: v1::Snapshot,
-    revision: Revision,
-    previous: Option<&Policy>,
-    roots: &Arc<RootCertStore>,
-) -> Result<Compiled, CannotApply> {
-    let read = |object: v1::Object| {
-        let name = object.metadata.as_ref().map(|m| m.name.clone()).unwrap_or_default();
-        let read = Object::try_from(object).map(Arc::new);
-        read.map_err(|malformed| CannotApply { object: name, reason: malformed.to_string() })
-    };
-    if revision == Revision::default() {
-        return Err(CannotApply { object: String::new(), reason: "the snapshot has no revision".to_owned() });
-    }
-    let digest_key = DigestKey::from_slice(&snapshot.digest_key).map_err(|error| CannotApply {
-        object: String::new(),
-        reason: format!("the snapshot has no digest key: {error}"),
-    })?;
-    let objects = snapshot.objects.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    Policy::compile(&objects, revision, previous, roots, digest_key)
 }

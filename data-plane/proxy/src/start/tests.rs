@@ -29,6 +29,8 @@ struct ControlPlane {
     ca: ClusterCa,
     granted_ms: Mutex<u64>,
     snapshots: Mutex<Vec<v1::Snapshot>>,
+    /// Sent once, after the snapshots.
+    deltas: Mutex<Vec<v1::Delta>>,
     heard: Mutex<Vec<Up>>,
     joined: Mutex<u32>,
     renewed: Mutex<u32>,
@@ -78,6 +80,7 @@ impl Fleet for Service {
                 let snapshots = plane.snapshots.lock().unwrap()[sent..].to_vec();
                 sent += snapshots.len();
                 let mut answers: Vec<_> = snapshots.into_iter().map(Down::Snapshot).collect();
+                answers.extend(std::mem::take(&mut *plane.deltas.lock().unwrap()).into_iter().map(Down::Delta));
                 answers.extend(std::mem::take(&mut *plane.jobs.lock().unwrap()).into_iter().map(Down::Job));
                 answers.extend(std::mem::take(&mut *plane.holds.lock().unwrap()).into_iter().map(Down::Hold));
                 if let Up::Renew(renew) = message {
@@ -186,6 +189,7 @@ impl ControlPlane {
             ca,
             granted_ms: Mutex::new(15_000),
             snapshots: Mutex::new(Vec::new()),
+            deltas: Mutex::new(Vec::new()),
             heard: empty(),
             joined: Mutex::new(0),
             renewed: Mutex::new(0),
@@ -301,6 +305,22 @@ async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
     plane.push(6, PERMIT);
     until("older", async || plane.heard(|up| matches!(up, Up::CannotApply(c) if c.revision == revision(6)))).await;
     assert_eq!(running.applied().index, 7, "the last good revision stays, and an older one never comes back");
+
+    plane.push(11, PERMIT);
+    until("applied", async || plane.heard(|up| matches!(up, Up::Applied(a) if a.revision == revision(11)))).await;
+    let change = v1::Delta { base: revision(11), revision: revision(12), ..Default::default() };
+    plane.deltas.lock().unwrap().push(change.clone());
+    until("changed", async || plane.heard(|up| matches!(up, Up::Applied(a) if a.revision == revision(12)))).await;
+    let attachments = || {
+        let heard = plane.heard.lock().unwrap();
+        let hellos = heard.iter().filter_map(|up| if let Up::Hello(hello) = up { Some(hello.contents) } else { None });
+        hellos.collect::<Vec<_>>()
+    };
+    let before = attachments().len();
+    plane.push(13, PERMIT);
+    plane.deltas.lock().unwrap().push(change);
+    until("it attaches anew", async || attachments().len() > before).await;
+    assert_eq!(attachments().last(), Some(&None), "a delta on another base leaves it with nothing");
 
     *plane.granted_ms.lock().unwrap() = 0;
     until("fenced", async || readyz(running.http).await == "503").await;

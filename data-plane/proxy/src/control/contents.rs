@@ -1,0 +1,134 @@
+//! What the node was sent: a snapshot, and what deltas made of it.
+
+use crate::world::CannotApply;
+use hoop_gate::DigestKey;
+use hoop_model::{Object, Redacted, Revision};
+use hoop_wire::v1;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// An object, or why it cannot be used.
+type Read = Result<Arc<Object>, CannotApply>;
+
+/// Everything the node knows of a revision, read but not compiled.
+pub(crate) struct Contents {
+    revision: Revision,
+    digest_key: Redacted<Vec<u8>>,
+    /// By uid.
+    objects: BTreeMap<Vec<u8>, Read>,
+}
+
+/// Says that a delta does not begin where the node is, or leads backwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotOnBase;
+
+impl Contents {
+    /// Takes a snapshot.
+    pub(crate) fn of(snapshot: v1::Snapshot) -> Self {
+        Self {
+            revision: snapshot.revision.unwrap_or_default().into(),
+            digest_key: Redacted::new(snapshot.digest_key),
+            objects: snapshot.objects.into_iter().map(read).collect(),
+        }
+    }
+
+    /// Makes a delta's changes.
+    ///
+    /// # Errors
+    /// [`NotOnBase`]; nothing is changed then.
+    pub(crate) fn change(&mut self, delta: v1::Delta) -> Result<(), NotOnBase> {
+        let base = delta.base.map(Revision::from).filter(|base| *base == self.revision).ok_or(NotOnBase)?;
+        let revision = delta.revision.map(Revision::from).filter(|revision| *revision > base).ok_or(NotOnBase)?;
+        for gone in &delta.removed {
+            self.objects.remove(&gone.uid);
+        }
+        self.objects.extend(delta.changed.into_iter().map(read));
+        self.revision = revision;
+        Ok(())
+    }
+
+    /// Returns which revision it is.
+    pub(crate) const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Returns the objects and the key.
+    ///
+    /// # Errors
+    /// [`CannotApply`] for the first that cannot be used.
+    pub(crate) fn read(&self) -> Result<(Vec<Arc<Object>>, DigestKey), CannotApply> {
+        let whole = |reason: String| CannotApply { object: String::new(), reason };
+        if self.revision == Revision::default() {
+            return Err(whole("the snapshot has no revision".to_owned()));
+        }
+        let key = DigestKey::from_slice(self.digest_key.reveal());
+        let key = key.map_err(|error| whole(format!("the snapshot has no digest key: {error}")))?;
+        Ok((self.objects.values().cloned().collect::<Result<_, _>>()?, key))
+    }
+}
+
+fn read(object: v1::Object) -> (Vec<u8>, Read) {
+    let (name, uid) = object.metadata.as_ref().map(|m| (m.name.clone(), m.uid.clone())).unwrap_or_default();
+    let read = Object::try_from(object).map(Arc::new);
+    (uid, read.map_err(|malformed| CannotApply { object: name, reason: malformed.to_string() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(uid: u8, cedar: Option<&str>) -> v1::Object {
+        let revision = Some(v1::Revision { epoch: 1, index: 1 });
+        let metadata = v1::Metadata { name: format!("o{uid}"), uid: vec![uid; 16], generation: 1, revision };
+        let policy = |cedar: &str| v1::spec::Kind::Policy(v1::Policy { cedar: cedar.to_owned() });
+        let spec = v1::Spec { kind: cedar.map(policy) };
+        v1::Object { metadata: Some(metadata), spec: Some(spec) }
+    }
+
+    fn at(index: u64) -> Option<v1::Revision> {
+        Some(v1::Revision { epoch: 1, index })
+    }
+
+    fn names(contents: &Contents) -> Vec<String> {
+        contents.read().unwrap().0.iter().map(|object| object.metadata.name.to_string()).collect()
+    }
+
+    fn delta(base: u64, revision: u64, changed: Vec<v1::Object>, removed: &[u8]) -> v1::Delta {
+        let removed = removed.iter().map(|uid| v1::ObjectRef { uid: vec![*uid; 16], ..Default::default() });
+        v1::Delta { base: at(base), revision: at(revision), changed, removed: removed.collect() }
+    }
+
+    #[test]
+    fn a_delta_is_taken_on_exactly_its_base_and_forwards() {
+        let objects = vec![object(1, Some("a")), object(2, Some("b"))];
+        let snapshot = v1::Snapshot { revision: at(5), cluster_version: 1, objects, digest_key: vec![9; 32] };
+        let mut contents = Contents::of(snapshot);
+        for (base, revision) in [(4, 6), (6, 7), (5, 5), (5, 4), (0, 6)] {
+            let refused = contents.change(delta(base, revision, vec![object(3, Some("c"))], &[1]));
+            assert_eq!(refused, Err(NotOnBase), "{base} {revision}");
+        }
+        let headless = v1::Delta { base: None, ..delta(5, 6, vec![], &[]) };
+        assert_eq!(contents.change(headless), Err(NotOnBase));
+        assert_eq!((names(&contents), contents.revision().index), (vec!["o1".to_owned(), "o2".to_owned()], 5));
+        contents.change(delta(5, 6, vec![object(3, Some("c"))], &[1])).unwrap();
+        assert_eq!((names(&contents), contents.revision().index), (vec!["o2".to_owned(), "o3".to_owned()], 6));
+        contents.change(delta(6, 9, vec![object(2, Some("d"))], &[])).unwrap();
+        assert_eq!(names(&contents), ["o2", "o3"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_the_rest_from_being_used_until_it_is_replaced_or_removed() {
+        let snapshot = |digest_key| v1::Snapshot { revision: at(1), cluster_version: 1, objects: vec![], digest_key };
+        assert!(Contents::of(snapshot(vec![9; 31])).read().unwrap_err().reason.contains("digest key"));
+        assert!(Contents::of(v1::Snapshot::default()).read().unwrap_err().reason.contains("no revision"));
+        let mut contents = Contents::of(snapshot(vec![9; 32]));
+        contents.change(delta(1, 2, vec![object(1, None), object(2, Some("b"))], &[])).unwrap();
+        assert_eq!(contents.read().unwrap_err().object, "o1");
+        contents.change(delta(2, 3, vec![object(1, Some("a"))], &[])).unwrap();
+        assert_eq!(names(&contents), ["o1", "o2"]);
+        contents.change(delta(3, 4, vec![object(3, None)], &[])).unwrap();
+        assert!(contents.read().is_err());
+        contents.change(delta(4, 5, vec![], &[3])).unwrap();
+        assert_eq!(names(&contents), ["o1", "o2"]);
+    }
+}
