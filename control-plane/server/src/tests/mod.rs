@@ -219,7 +219,9 @@ impl Attachment {
         match self.hear().await.unwrap() {
             to_node::Message::Snapshot(snapshot) => self.contents = snapshot,
             to_node::Message::Delta(delta) => self.change(delta),
-            other => panic!("{other:?}"),
+            other @ (to_node::Message::Lease(_) | to_node::Message::Job(_) | to_node::Message::Hold(_)) => {
+                panic!("{other:?}")
+            }
         }
         self.contents.clone()
     }
