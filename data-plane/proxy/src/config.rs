@@ -4,9 +4,12 @@ use hoop_model::ResourceName;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 /// Most shards one process has.
 const MAX_SHARDS: usize = 256;
+/// Longest that a node serves on after it said that it is not ready.
+const LONGEST_DRAIN_DELAY: Duration = Duration::from_secs(300);
 /// Least that `spool_max_bytes` may say: below it, a node would refuse commands before a segment is cut.
 const LEAST_SPOOL_BYTES: u64 = 1 << 20;
 
@@ -33,6 +36,8 @@ pub struct RawConfig {
     pub spool_max_bytes: Option<u64>,
     /// How many threads serve callers; without it one per core.
     pub shards: Option<usize>,
+    /// How many seconds a node that stops serves on while it says that it is not ready; 0 without it.
+    pub drain_delay_seconds: Option<u64>,
     /// How the node gets into the fleet.
     pub join: RawJoin,
 }
@@ -76,6 +81,9 @@ pub struct Config {
     pub spool_max_bytes: u64,
     /// How many threads serve callers, 1 to 256.
     pub shards: usize,
+    /// How long a node that stops serves on while it says that it is not ready, at most 5 min: what a load balancer needs to
+    /// find out.
+    pub drain_delay: Duration,
     /// How the node gets into the fleet.
     pub join: Join,
 }
@@ -146,6 +154,10 @@ impl RawConfig {
         if spool_max_bytes < LEAST_SPOOL_BYTES {
             return Err(wrong("spool_max_bytes", "must be at least 1048576"));
         }
+        let drain_delay = Duration::from_secs(self.drain_delay_seconds.unwrap_or(0));
+        if drain_delay > LONGEST_DRAIN_DELAY {
+            return Err(wrong("drain_delay_seconds", "must be at most 300"));
+        }
         let addresses = &self.join.control_plane;
         if addresses.is_empty() || !addresses.iter().all(|address| address.starts_with("https://")) {
             return Err(wrong("join.control_plane", "must list at least one `https://host:port`"));
@@ -159,6 +171,7 @@ impl RawConfig {
             spool_dir: self.spool_dir,
             spool_max_bytes,
             shards,
+            drain_delay,
             join: Join { token_file: self.join.token_file, control_plane: self.join.control_plane, ca: self.join.ca },
         })
     }
@@ -178,6 +191,7 @@ mod tests {
             spool_dir: "spool".into(),
             spool_max_bytes: None,
             shards: None,
+            drain_delay_seconds: None,
             join: RawJoin {
                 token_file: "token".into(),
                 control_plane: vec!["https://cp:7443".into()],
@@ -209,6 +223,8 @@ mod tests {
         assert_eq!(wrong_key(raw("localhost:80")), Some("listen"));
         assert_eq!(wrong_key(RawConfig { node: "DP".into(), ..raw("127.0.0.1:0") }), Some("node"));
         assert_eq!(wrong_key(RawConfig { shards: Some(0), ..raw("127.0.0.1:0") }), Some("shards"));
+        let long = RawConfig { drain_delay_seconds: Some(301), ..raw("127.0.0.1:0") };
+        assert_eq!(wrong_key(long), Some("drain_delay_seconds"));
         let small = RawConfig { spool_max_bytes: Some((1 << 20) - 1), ..raw("127.0.0.1:0") };
         assert_eq!(wrong_key(small), Some("spool_max_bytes"));
         assert_eq!(raw("127.0.0.1:0").check().unwrap().spool_max_bytes, 8 << 30);

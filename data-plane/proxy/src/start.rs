@@ -20,6 +20,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime;
@@ -46,6 +47,7 @@ pub struct Running {
     control: JoinHandle<()>,
     stop_control: oneshot::Sender<()>,
     custody: Custody,
+    drain_delay: Duration,
 }
 
 /// Says why a node cannot start.
@@ -109,7 +111,7 @@ impl DataPlane {
         let custody = evidence.start_keeper().map_err(StartError::Thread)?;
         let shards = setups.into_iter().map(ShardSetup::start).collect::<Result<_, _>>()?;
         let (stop_control, stopped) = oneshot::channel();
-        let node = config.node.clone();
+        let (node, drain_delay) = (config.node.clone(), config.drain_delay);
         let roots = hoop_node::issuer::tls::system_roots();
         let addresses = config.join.control_plane.len();
         let shared_too = Arc::clone(&shared);
@@ -122,7 +124,7 @@ impl DataPlane {
             }
         })?;
         tracing::info!(%node, %http, %incarnation, "listening");
-        Ok(Running { http, shared, shards, control, stop_control, custody })
+        Ok(Running { http, shared, shards, control, stop_control, custody, drain_delay })
     }
 }
 
@@ -139,9 +141,12 @@ impl Running {
         self.shared.world.load().as_ref().map_or_else(Revision::default, |world| world.policy.revision)
     }
 
-    /// Stops: no new connections, up to 30 s for requests that are being served, then every session is closed, every chain
+    /// Stops: the node says at once that it is not ready, and serves on for as long as its configuration says that a load
+    /// balancer needs to find out; then no new connections, up to 30 s for requests that are being served, then every session is closed, every chain
     /// is ended and sealed, and for up to 10 s what is not shipped yet is shipped.
     pub async fn stop(self) {
+        self.shared.leaving.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.drain_delay).await;
         self.shared.draining.send_replace(true);
         let join = |threads: Vec<JoinHandle<()>>| {
             tokio::task::spawn_blocking(move || threads.into_iter().map(JoinHandle::join).all(|ended| ended.is_ok()))

@@ -58,7 +58,7 @@ async fn own(shard: &Rc<Shard>, head: &Parts, path: &str) -> Result<Response<Rep
     }
     match path {
         "/healthz" => Ok(reply::fine()),
-        "/readyz" if shard.shared.is_draining() => Err(refusal(Code::Draining, "this node stops")),
+        "/readyz" if shard.shared.is_leaving() => Err(refusal(Code::Draining, "this node stops")),
         "/readyz" => shard.look(|_| reply::fine()),
         _ => match path.strip_prefix("/approvals/") {
             Some(id) => Box::pin(standing::standing(shard, &head.headers, id)).await,

@@ -17,6 +17,7 @@ use hoop_node::pki::InvalidAnchors;
 use hoop_policy::Rules;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) wanted: tokio::sync::mpsc::Sender<ResourceName>,
     /// The subject of the node's certificate, once it has one.
     pub(crate) subject: OnceLock<String>,
+    /// True once the node is to stop: it says that it is not ready, and serves on.
+    pub(crate) leaving: AtomicBool,
     /// True once the node stops.
     pub(crate) draining: watch::Sender<bool>,
     /// What the shards have carried out.
@@ -101,15 +104,16 @@ impl Shared {
             published: watch::Sender::new(0),
             wanted,
             subject: OnceLock::new(),
+            leaving: AtomicBool::new(false),
             draining: watch::Sender::new(false),
             settling: Arc::new(Settling::new()),
             desk,
         }
     }
 
-    /// Returns whether the node is stopping.
-    pub(crate) fn is_draining(&self) -> bool {
-        *self.draining.borrow()
+    /// Returns whether the node stops, or is about to.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed) || *self.draining.borrow()
     }
 }
 

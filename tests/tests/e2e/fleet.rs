@@ -110,3 +110,27 @@ fn a_connection_follows_its_nodes_and_a_node_goes_on_from_what_it_has() {
     assert_eq!(stage.send("GET", "/c/orders/1").status, 421);
     assert_eq!(stage.backend.lines(), ["GET /1"]);
 }
+
+#[test]
+fn dp_13_a_node_that_stops_says_so_first_and_serves_until_the_load_balancer_knows() {
+    let mut stage = Stage::set();
+    let config = stage.cluster.path("data-plane.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("drain_delay_seconds = 60\n{text}")).unwrap();
+    stage.cluster.gateway_process().kill();
+    stage.cluster.start_gateway();
+    stage.cluster.wait_until_ready();
+    stage.wait_until_allowed();
+
+    stage.cluster.gateway_process().signal("TERM");
+    eventually("it says that it is not ready", || {
+        stage.cluster.ready().ok().filter(|answer| answer.status == 503 && answer.refusal() == "draining")
+    });
+    assert_eq!(stage.send("GET", "/c/orders/late").status, 200, "nobody is turned away yet");
+    eventually("the fleet sees it", || {
+        let nodes = stage.cluster.hoopctl(&["fleet", "status", "-o", "json"]).expect_done();
+        let nodes: Value = serde_json::from_str(&nodes).unwrap();
+        (nodes[0]["draining"] == true && nodes[0]["version"].is_string()).then_some(())
+    });
+    assert!(stage.cluster.gateway_process().ended().is_none(), "it serves on for the whole time");
+}

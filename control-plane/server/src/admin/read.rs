@@ -65,6 +65,9 @@ fn node_status(node: &Node, tracked: Option<&Tracked>) -> v1::NodeStatus {
         applied: Some(tracked.applied.into()),
         lease_granted_ms: tracked.granted_ms,
         last_renewal_ms: tracked.renewed.0,
+        lease_left_ms: u64::try_from(tracked.lease_left().as_millis()).unwrap_or(u64::MAX),
+        draining: tracked.is_draining(),
+        version: tracked.version().to_owned(),
         cannot_apply: tracked.cannot_apply.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default(),
     }
 }

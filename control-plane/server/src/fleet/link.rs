@@ -178,6 +178,7 @@ impl Link {
         tracing::info!(node = %self.node, %incarnation, %applied, ?version, "node attached");
         self.cluster.evidence().anchors().announce(said.key, said.lost);
         let (seat, Heard { taken, questions, kept }) = self.cluster.fleet().seat(&self.node, incarnation, applied);
+        seat.runs(version);
         // What the stream before was told may not have been heard.
         kept.tell_again();
         let attached = Attached {
@@ -299,7 +300,7 @@ impl Attached {
             return Err(Status::invalid_argument("`incarnation` is not the one that said `hello`"));
         }
         let applied = revision(renew.applied)?;
-        self.seat.heard();
+        self.seat.heard(renew.draining);
         self.seat.applied(applied);
         let said = std::mem::take(&mut renew.heads);
         let heads = testimony::heads(&self.node, self.incarnation, said, self.cluster.state().evidence())?;

@@ -105,6 +105,9 @@ struct Process {
     came_with: Revision,
     /// When its last lease ends, at the latest.
     leases_end: Option<Instant>,
+    /// Of its program.
+    version: String,
+    draining: bool,
     receipts: Receipts,
 }
 
@@ -285,12 +288,37 @@ impl Tracked {
                 // The earlier process may go on for as long as it was allowed to.
                 self.earlier_leases_end = self.earlier_leases_end.max(earlier.and_then(|earlier| earlier.leases_end));
                 let (kept, receipts) = (Arc::default(), Receipts::default());
-                Process { incarnation, heard: now, kept, came_with: applied, leases_end: None, receipts }
+                Process {
+                    incarnation,
+                    heard: now,
+                    kept,
+                    came_with: applied,
+                    leases_end: None,
+                    version: String::new(),
+                    draining: false,
+                    receipts,
+                }
             }
         };
         let kept = Arc::clone(&process.kept);
         self.process = Some(process);
         kept
+    }
+
+    /// Returns how long its process may act yet, at most.
+    pub(crate) fn lease_left(&self) -> Duration {
+        let end = self.process.as_ref().and_then(|process| process.leases_end);
+        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Returns whether its process said that it stops.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| process.draining)
+    }
+
+    /// Returns the version of its program; empty before it said.
+    pub(crate) fn version(&self) -> &str {
+        self.process.as_ref().map_or("", |process| &process.version)
     }
 
     /// Says how a revision stands with this node.
@@ -342,11 +370,21 @@ impl Seat {
         });
     }
 
-    /// Notes a sign of life.
-    pub(crate) fn heard(&self) {
+    /// Notes the version of the program that speaks.
+    pub(crate) fn runs(&self, version: String) {
+        self.modify(|node| {
+            if let Some(process) = &mut node.process {
+                process.version = version;
+            }
+        });
+    }
+
+    /// Notes a sign of life, and whether the process stops.
+    pub(crate) fn heard(&self, draining: bool) {
         self.modify(|node| {
             if let Some(process) = &mut node.process {
                 process.heard = Instant::now();
+                process.draining = draining;
             }
         });
     }
@@ -410,7 +448,7 @@ mod tests {
         let (seat, heard) = registry.seat(&node, process(1), Revision::default());
         assert!(!is_gone(of(&node, 1)) && is_gone(of(&node, 2)) && !is_gone(of(&other, 1)));
         tokio::time::advance(GONE_AFTER - Duration::from_millis(1)).await;
-        seat.heard();
+        seat.heard(false);
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!is_gone(of(&node, 1)), "it renews");
         assert!(is_gone(of(&other, 1)), "it has not come since the start");
@@ -424,7 +462,7 @@ mod tests {
         assert!(is_gone(of(&node, 1)), "attached, but silent");
         let (_newer, _) = registry.seat(&node, process(2), Revision::default());
         assert!(registry.kept(&of(&node, 1)).is_none());
-        seat.heard();
+        seat.heard(false);
         assert!(is_gone(of(&node, 1)) && !is_gone(of(&node, 2)));
     }
 

@@ -26,6 +26,18 @@ async fn a_node_joins_attaches_applies_and_gets_its_lease() {
 
     let status = plane.fleet().await.remove("n1").unwrap();
     assert!(status.connected && status.last_renewal_ms > 0, "{status:?}");
+    assert!((1..=LEASE_MS).contains(&status.lease_left_ms), "{status:?}");
+    assert_eq!((status.version.as_str(), status.draining), ("test", false));
+    let stops = v1::Renew {
+        sequence: 6,
+        incarnation: INCARNATION.into(),
+        applied: second,
+        draining: true,
+        ..Default::default()
+    };
+    link.say(from_node::Message::Renew(stops)).await;
+    while !matches!(link.hear().await.unwrap(), to_node::Message::Lease(_)) {}
+    assert!(plane.fleet().await.remove("n1").unwrap().draining);
 }
 
 #[tokio::test]

@@ -269,6 +269,7 @@ impl Attachment<'_> {
             applied: Some(self.link.publisher.borrow().applied().into()),
             sent_boot_ms: sent.0,
             heads: heads.iter().map(Into::into).collect(),
+            draining: self.link.shared.is_leaving(),
             broken_off: broken_off.iter().map(Into::into).collect(),
         }))
     }

@@ -62,6 +62,7 @@ fn config(spool: &std::path::Path) -> Config {
         spool_dir: spool.to_owned(),
         spool_max_bytes: DEFAULT_SPOOL_MAX_BYTES,
         shards: 1,
+        drain_delay: Duration::ZERO,
         join: Join { token_file: spool.to_owned(), control_plane: vec![], ca: spool.to_owned() },
     }
 }

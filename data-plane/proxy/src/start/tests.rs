@@ -261,6 +261,7 @@ fn config(directory: &std::path::Path, address: String, ca: &str) -> Config {
         spool_dir: path("spool"),
         spool_max_bytes: crate::config::DEFAULT_SPOOL_MAX_BYTES,
         shards: 2,
+        drain_delay: Duration::ZERO,
         join: Join {
             token_file: path("token"),
             control_plane: vec!["https://127.0.0.1:1".into(), address],
