@@ -49,6 +49,8 @@ enum Command {
     #[command(subcommand)]
     Policy(commands::policy::Policy),
     #[command(subcommand)]
+    Secret(commands::secret::Secret),
+    #[command(subcommand)]
     Sessions(commands::sessions::Sessions),
     #[command(subcommand)]
     Approvals(commands::approvals::Approvals),
@@ -96,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Cluster(cluster) => cluster.run(cli.access.connect().await?).await,
         Command::Fleet(fleet) => fleet.run(cli.access.connect().await?).await,
         Command::Policy(policy) => policy.run(),
+        Command::Secret(secret) => secret.run(cli.access.connect().await?).await,
         Command::Sessions(sessions) => sessions.run(cli.access.sessions().await?).await,
         Command::Approvals(approvals) => approvals.run(&cli.access).await,
         Command::Audit(audit) => audit.run(&cli.access).await,

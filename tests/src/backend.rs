@@ -2,6 +2,7 @@
 
 use crate::certs::Certificate;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,11 +40,13 @@ struct Tape {
     connections: Mutex<Vec<Vec<u8>>>,
     seen: Mutex<Vec<Seen>>,
     open: Mutex<Vec<TcpStream>>,
+    scripts: Mutex<BTreeMap<String, Vec<Vec<u8>>>>,
     stopped: AtomicBool,
 }
 
 /// The running backend. It answers every request with JSON, except for these targets:
 ///
+/// * those of [`Backend::says`] get that,
 /// * `/silent…` gets no answer at all,
 /// * `/hang-up…` gets its connection closed,
 /// * `/redirect…` gets a redirect to `/redirected`,
@@ -94,6 +97,12 @@ impl Backend {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Lets it answer requests for a target with exactly these bytes, each part written by itself.
+    pub fn says(&self, target: &str, parts: &[&[u8]]) {
+        let parts = parts.iter().map(|part| part.to_vec()).collect();
+        self.tape.scripts.lock().unwrap().insert(target.to_owned(), parts);
     }
 
     /// Returns every byte it got, per connection; with TLS, what was inside.
@@ -173,6 +182,14 @@ impl<S: Read + Write> Talk<'_, S> {
             let request = self.read_request()?;
             self.tape.seen.lock().unwrap().push(request.clone());
             let target = request.target.as_str();
+            let script = self.tape.scripts.lock().unwrap().get(target).cloned();
+            if let Some(parts) = script {
+                for part in parts {
+                    self.stream.write_all(&part)?;
+                    self.stream.flush()?;
+                }
+                continue;
+            }
             if target.starts_with("/hang-up") {
                 return Ok(());
             }

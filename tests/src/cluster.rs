@@ -23,6 +23,10 @@ pub struct Options<'a> {
     pub under: Vec<String>,
     /// More lines of the control plane's table `[evidence]`.
     pub evidence: &'a str,
+    /// More tables of the node's configuration; `{DIRECTORY}` is the cluster's directory.
+    pub gateway: &'a str,
+    /// Variables of the node's environment.
+    pub environment: &'a [(&'a str, &'a str)],
     /// Places in the cluster's directory that are file systems of their own, and how many KiB each has.
     pub disks: &'a [(&'a str, usize)],
 }
@@ -44,6 +48,7 @@ pub struct Cluster {
     directory: TempDir,
     log: String,
     under: Vec<String>,
+    environment: Vec<(String, String)>,
     control_port: u16,
     gateway_port: u16,
     control: Process,
@@ -71,13 +76,16 @@ impl Cluster {
         let disks = options.disks.iter().map(disk).collect();
         let control = spawn_control_plane(directory.path());
         let under = options.under.clone();
-        let mut cluster = Self { disks, directory, log, under, control_port, gateway_port, control, gateway: None };
+        let environment = options.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let environment = environment.collect();
+        let mut cluster =
+            Self { disks, directory, log, under, environment, control_port, gateway_port, control, gateway: None };
         cluster.wait_for_control_plane();
-        cluster.write_gateway_config(options.tls);
+        cluster.write_gateway_config(options.tls, options.gateway);
         cluster
     }
 
-    fn write_gateway_config(&self, tls: Option<&Certificate>) {
+    fn write_gateway_config(&self, tls: Option<&Certificate>, more: &str) {
         let token = self.hoopctl(&["cluster", "join-token", "--role", "data-plane"]).expect_done();
         write_private(&self.path("join-token"), token.trim());
         let at = |name: &str| self.path(name).display().to_string();
@@ -97,6 +105,7 @@ impl Cluster {
             let tls = format!("\n[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", at("gateway.pem"), at("gateway.key"));
             config.push_str(&tls);
         }
+        config.push_str(&more.replace("{DIRECTORY}", &self.directory.path().display().to_string()));
         std::fs::write(self.path("data-plane.toml"), config).unwrap();
     }
 
@@ -112,6 +121,7 @@ impl Cluster {
             }
         };
         command.arg("--config").arg(self.path("data-plane.toml")).env("RUST_LOG", &self.log);
+        command.envs(self.environment.iter().cloned());
         self.gateway = Some(Process::start("the data plane", &mut command, &self.path("data-plane.log")));
     }
 

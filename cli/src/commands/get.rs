@@ -62,6 +62,7 @@ fn json(object: &Object) -> serde_json::Result<serde_json::Value> {
         Spec::Connection(connection) => serde_json::to_value(connection)?,
         Spec::Policy(policy) => serde_json::to_value(policy)?,
         Spec::Person(person) => serde_json::to_value(person)?,
+        Spec::Secret(secret) => serde_json::to_value(secret)?,
     };
     Ok(json!({
         "apiVersion": "hoop/v1",

@@ -10,6 +10,7 @@ pub(crate) mod get;
 pub(crate) mod policy;
 mod receipts;
 pub(crate) mod revoke;
+pub(crate) mod secret;
 #[cfg(test)]
 mod served;
 pub(crate) mod sessions;

@@ -3,12 +3,12 @@
 
 use super::administrator::{self, Administrator};
 use super::backend::DemoBackend;
-use super::issuer::{AUDIENCE, Claims, DemoIssuer, PEOPLE};
+use super::documents;
+use super::issuer::{Claims, DemoIssuer};
 use super::job::{Answer, Job};
 use super::planes::Planes;
 use crate::commands::Outcome;
 use anyhow::{Context, ensure};
-use hoop_model::spec::Origin;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(super) async fn play() -> anyhow::Result<Outcome> {
     let stage = Stage::set().await?;
     let mut job = Job::connect(stage.planes.gateway_address()).await?;
     stage.node_is_enrolled().await?;
+    stage.key_is_set(&mut job).await?;
     stage.read_is_allowed(&mut job).await?;
     stage.delete_is_refused(&mut job).await?;
     stage.update_is_held(&mut job).await?;
@@ -51,11 +52,13 @@ impl Stage {
         let issuer = DemoIssuer::start().await?;
         let staff = DemoIssuer::start().await?;
         let backend = DemoBackend::start().await?;
-        let mut documents = documents_of_caller(&issuer);
-        documents.push_str(&documents_of_people(&staff));
-        documents.push_str(&document_of_connection("react", backend.origin()));
-        documents.push_str(OPEN_POLICY);
-        planes.apply(&documents).await.context("apply the demo's resources")?;
+        let mut applied = documents::documents_of_caller(&issuer);
+        applied.push_str(&documents::documents_of_people(&staff));
+        applied.push_str(&documents::document_of_key(backend.origin()));
+        let credential = ", credential: {secret: react-api, as: bearer}";
+        applied.push_str(&documents::document_of_connection("react", backend.origin(), credential));
+        applied.push_str(documents::OPEN_POLICY);
+        planes.apply(&applied).await.context("apply the demo's resources")?;
         let token = issuer.token(&Claims::nightly())?;
         let administrator = Administrator::new(planes.server(), planes.write_access()?);
         Ok(Self { planes, administrator, issuer, staff, backend, token })
@@ -68,6 +71,20 @@ impl Stage {
         println!("  certificate  {subject}");
         println!("  applied      revision {}", self.planes.applied().await);
         Ok(())
+    }
+
+    async fn key_is_set(&self, job: &mut Job) -> anyhow::Result<()> {
+        step("the service asks for a key, which is sealed in the control plane and never leaves the gateway");
+        let answer = self.send(job, "GET", "/c/react/orders/7", "").await?;
+        ensure!(answer.code() == "credential_unavailable", "expected credential_unavailable, saw {answer:?}");
+        self.backend_saw(&[])?;
+        let file = self.planes.directory().join("react-api.key");
+        hoop_node::files::write_private(&file, self.backend.key().as_bytes())?;
+        println!("  $ hoopctl secret set react-api --from-file FILE --wait");
+        let path = file.to_string_lossy();
+        let said = self.administrator.done(&["secret", "set", "react-api", "--from-file", &path, "--wait"]).await?;
+        said.lines().for_each(|line| println!("  {line}"));
+        Ok(std::fs::remove_file(&file)?)
     }
 
     async fn read_is_allowed(&self, job: &mut Job) -> anyhow::Result<()> {
@@ -132,7 +149,7 @@ impl Stage {
         let answer = self.send(job, "PATCH", "/c/react/notes/1", "{\"text\":\"done\"}").await?;
         ensure!(answer.status == 200, "expected 200, saw {answer:?}");
         self.backend_saw(&["PATCH /notes/1"])?;
-        self.planes.apply(READ_ONLY_POLICY).await.context("tighten the policy")?;
+        self.planes.apply(documents::READ_ONLY_POLICY).await.context("tighten the policy")?;
         println!("  applied      revision {}", self.planes.applied().await);
         let answer = self.send(job, "PATCH", "/c/react/notes/1", "{\"text\":\"again\"}").await?;
         ensure!(answer.status == 403 && answer.code() == "not_permitted", "expected a refusal, saw {answer:?}");
@@ -261,6 +278,7 @@ impl Stage {
         let answer = job.send(method, path, &self.token, body).await?;
         println!("  {method} {path}");
         saw(&answer);
+        ensure!(!answer.body.to_string().contains(self.backend.key()), "the job saw the service's key");
         Ok(answer)
     }
 
@@ -300,87 +318,3 @@ fn step(what: &str) {
 fn saw(answer: &Answer) {
     println!("  job saw      {} {}", answer.status, answer.body);
 }
-
-/// The demo's issuer and identity.
-pub(super) fn documents_of_caller(issuer: &DemoIssuer) -> String {
-    format!(
-        r#"apiVersion: hoop/v1
-kind: Issuer
-metadata: {{name: ci}}
-spec: {{for: identities, url: "{url}", audiences: ["{AUDIENCE}"], algorithms: [ES256], maxTokenLifetime: 1h}}
----
-apiVersion: hoop/v1
-kind: Identity
-metadata: {{name: nightly-react}}
-spec:
-  issuer: ci
-  claims: {{repository_id: "4711", ref: refs/heads/main}}
-  run: run_id
-  owner: platform-team@example.com
-  groups: [agents]
-  environment: production
-"#,
-        url = issuer.url()
-    )
-}
-
-/// The demo's person, and the issuer that vouches for people.
-fn documents_of_people(staff: &DemoIssuer) -> String {
-    format!(
-        r#"---
-apiVersion: hoop/v1
-kind: Issuer
-metadata: {{name: staff}}
-spec: {{for: people, url: "{url}", audiences: ["{PEOPLE}"], algorithms: [ES256], maxTokenLifetime: 1h}}
----
-apiVersion: hoop/v1
-kind: Person
-metadata: {{name: ann}}
-spec: {{issuer: staff, claims: {{sub: ann-id}}, teams: [on-call]}}
-"#,
-        url = staff.url()
-    )
-}
-
-/// A connection to a service.
-pub(super) fn document_of_connection(name: &str, origin: &Origin) -> String {
-    format!(
-        "---\napiVersion: hoop/v1\nkind: Connection\nmetadata: {{name: {name}}}\n\
-         spec: {{protocol: http, upstream: \"{origin}\", environment: production}}\n"
-    )
-}
-
-const OPEN_POLICY: &str = r#"---
-apiVersion: hoop/v1
-kind: Policy
-metadata: {name: agents-on-react}
-spec:
-  cedar: |
-    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"connect", resource == Hoop::Connection::"react");
-    permit (principal in Hoop::Group::"agents", action in Hoop::Action::"read", resource in Hoop::Connection::"react");
-    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"http:PATCH", resource in Hoop::Connection::"react");
-
-    @id("updates-wait")
-    @hold("on-call")
-    @message("updates wait for on-call; notes do not")
-    forbid (principal, action == Hoop::Action::"http:PATCH", resource in Hoop::Connection::"react")
-    unless { context.path like "/notes/*" };
----
-apiVersion: hoop/v1
-kind: Policy
-metadata: {name: production}
-spec:
-  cedar: |
-    @id("no-deletes")
-    @message("jobs never delete in production")
-    forbid (principal, action == Hoop::Action::"http:DELETE", resource in Hoop::Environment::"production");
-"#;
-
-const READ_ONLY_POLICY: &str = r#"apiVersion: hoop/v1
-kind: Policy
-metadata: {name: agents-on-react}
-spec:
-  cedar: |
-    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"connect", resource == Hoop::Connection::"react");
-    permit (principal in Hoop::Group::"agents", action in Hoop::Action::"read", resource in Hoop::Connection::"react");
-"#;

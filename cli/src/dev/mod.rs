@@ -9,6 +9,7 @@
 mod administrator;
 mod backend;
 mod demo;
+mod documents;
 mod issuer;
 mod job;
 mod planes;
@@ -59,9 +60,9 @@ impl Dev {
 
 /// The resources of an interactive session: one issuer, one identity, the services, reads allowed.
 fn dev_documents(issuer: &DemoIssuer, services: &[(ResourceName, Origin)]) -> String {
-    let mut text = demo::documents_of_caller(issuer);
+    let mut text = documents::documents_of_caller(issuer);
     for (name, origin) in services {
-        text.push_str(&demo::document_of_connection(name.as_str(), origin));
+        text.push_str(&documents::document_of_connection(name.as_str(), origin, ""));
         text.push_str(&format!(
             "---\napiVersion: hoop/v1\nkind: Policy\nmetadata: {{name: agents-on-{name}}}\nspec:\n  cedar: |\n    \
              permit (principal in Hoop::Group::\"agents\", action == Hoop::Action::\"connect\", resource == Hoop::Connection::\"{name}\");\n    \

@@ -169,6 +169,7 @@ async fn start_data_plane(
         spool_max_bytes: hoop_data_plane::DEFAULT_SPOOL_MAX_BYTES,
         shards: 1,
         drain_delay: std::time::Duration::ZERO,
+        secrets: hoop_data_plane::SecretSources::default(),
         join: hoop_data_plane::Join { token_file, control_plane: vec![server.to_owned()], ca: ca_file },
     };
     Ok(hoop_data_plane::DataPlane::start(config)?)

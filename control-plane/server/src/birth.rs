@@ -1,5 +1,6 @@
 //! The cluster's birth, and taking it up again: its keys leave memory only sealed.
 
+use crate::secrets::Vault;
 use crate::token;
 use hoop_audit::SigningKey;
 use hoop_model::{Redacted, Uid};
@@ -17,6 +18,8 @@ const CA_KEY: &str = "cluster-ca-key";
 const LOG_KEY: &str = "cluster-log-key";
 /// The same, of the key of the digests of held commands.
 const DIGEST_KEY: &str = "cluster-digest-key";
+/// The same, of the key that seals the values of secrets.
+const SECRETS_KEY: &str = "cluster-secrets-key";
 /// The keys' generation, bound into their sealed bytes: it is the first and only one.
 const GENERATION: u64 = 1;
 
@@ -44,6 +47,9 @@ pub enum BirthError {
     /// The opened bytes are no digest key.
     #[error("the key of held commands' digests in the data directory is not usable")]
     UnusableDigestKey,
+    /// The opened bytes are no key for secrets.
+    #[error("the key of secrets' values in the data directory is not usable")]
+    UnusableSecretsKey,
     /// The opened bytes are not the CA's.
     #[error("the cluster CA in the data directory is not usable")]
     Unusable(#[source] OpenError),
@@ -57,6 +63,8 @@ pub(crate) struct Opened {
     pub(crate) log: LogIdentity,
     /// What digests of held commands are keyed with.
     pub(crate) digest_key: DigestKey,
+    /// Seals and opens the values of secrets.
+    pub(crate) vault: Vault,
     /// Shown once.
     pub(crate) admin_token: Option<Redacted<String>>,
 }
@@ -94,8 +102,11 @@ fn open(birth: &Bootstrap, seal_key: &SealKey) -> Result<Opened, BirthError> {
     let digest_key = opened(DIGEST_KEY, &birth.digest_key_sealed)?;
     let digest_key = digest_key.reveal().as_slice().try_into().map_err(|_| BirthError::UnusableDigestKey)?;
     let digest_key = Redacted::new(digest_key);
+    let secrets_key = opened(SECRETS_KEY, &birth.secrets_key_sealed)?;
+    let secrets_key = secrets_key.reveal().as_slice().try_into().map_err(|_| BirthError::UnusableSecretsKey)?;
+    let vault = Vault::new(&Redacted::new(secrets_key));
     let log = LogIdentity { origin: origin(birth.cluster_uid), key };
-    Ok(Opened { ca, log, digest_key, admin_token: None })
+    Ok(Opened { ca, log, digest_key, vault, admin_token: None })
 }
 
 async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthError> {
@@ -105,6 +116,7 @@ async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthEr
     let seed = Redacted::new(hoop_node::random::<32>().to_vec());
     let key = signing_key(seed.reveal())?;
     let digest_key: DigestKey = Redacted::new(hoop_node::random());
+    let secrets_key = Redacted::new(hoop_node::random::<32>());
     let admin = token::mint();
     let sealed = |kind, secret| seal_key.seal(kind, &cluster_uid.to_bytes(), GENERATION, secret);
     let bootstrap = Bootstrap {
@@ -116,13 +128,15 @@ async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthEr
         log_public_key: key.verifying_key().0,
         log_key_sealed: sealed(LOG_KEY, seed.reveal()),
         digest_key_sealed: sealed(DIGEST_KEY, digest_key.reveal()),
+        secrets_key_sealed: sealed(SECRETS_KEY, secrets_key.reveal()),
     };
     let proposed = replica.propose(Change::Bootstrap(bootstrap), None, CONTROL_PLANE, now).await;
     match proposed.map_err(BirthError::NotProposed)? {
         Reply::Done { .. } => {
             tracing::info!(cluster = %cluster_uid, "cluster created");
             let log = LogIdentity { origin: origin(cluster_uid), key };
-            Ok(Opened { ca, log, digest_key, admin_token: Some(admin.text) })
+            let vault = Vault::new(&secrets_key);
+            Ok(Opened { ca, log, digest_key, vault, admin_token: Some(admin.text) })
         }
         Reply::Rejected(rejection) => Err(BirthError::Rejected(rejection)),
         Reply::Applied { .. } | Reply::Joined { .. } | Reply::Anchored { .. } | Reply::Approval(_) => {

@@ -7,6 +7,7 @@ use crate::fleet::Registry;
 use crate::fresh::Freshness;
 use crate::people::People;
 use crate::reply;
+use crate::secrets::Vault;
 use hoop_model::Revision;
 use hoop_node::clock::unix_now;
 use hoop_node::pki::ClusterCa;
@@ -30,6 +31,7 @@ pub(crate) struct Cluster {
     ca_pem: String,
     evidence: Evidence,
     digest_key: DigestKey,
+    vault: Vault,
     people: People,
     approval_rules: ApprovalRules,
     reviews: Reviews,
@@ -50,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) evidence: Evidence,
     /// What digests of commands are keyed with.
     pub(crate) digest_key: DigestKey,
+    /// Seals and opens the values of secrets.
+    pub(crate) vault: Vault,
     /// Seals and opens what approvers read.
     pub(crate) reviews: Reviews,
     /// Turns true when this node stops.
@@ -59,10 +63,23 @@ pub(crate) struct Parts {
 impl Cluster {
     /// Puts it together.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { replica, freshness, fleet, ca, evidence, digest_key, reviews, stopping } = parts;
+        let Parts { replica, freshness, fleet, ca, evidence, digest_key, vault, reviews, stopping } = parts;
         let ca_pem = hoop_node::pki::pem(ca.certificate_der(), "CERTIFICATE");
         let (people, approval_rules) = (People::new(), ApprovalRules::default());
-        Self { replica, freshness, fleet, ca, ca_pem, evidence, digest_key, people, approval_rules, reviews, stopping }
+        Self {
+            replica,
+            freshness,
+            fleet,
+            ca,
+            ca_pem,
+            evidence,
+            digest_key,
+            vault,
+            people,
+            approval_rules,
+            reviews,
+            stopping,
+        }
     }
 
     /// Returns this node's state, which may be behind.
@@ -137,6 +154,11 @@ impl Cluster {
     /// Returns what nodes key the digests of held commands with.
     pub(crate) const fn digest_key(&self) -> &DigestKey {
         &self.digest_key
+    }
+
+    /// Returns what seals and opens the values of secrets.
+    pub(crate) const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Returns the CA that signs nodes' certificates.

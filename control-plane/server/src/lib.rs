@@ -30,6 +30,7 @@ mod fresh;
 mod join;
 mod people;
 mod reply;
+mod secrets;
 mod serve;
 mod start;
 mod token;

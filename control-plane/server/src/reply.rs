@@ -33,6 +33,8 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         | Rejection::JoinTokenExists
         | Rejection::LogShorter { .. }
         | Rejection::LogRootDiffers { .. }
+        | Rejection::GenerationDiffers { .. }
+        | Rejection::ValueTooLarge
         | Rejection::ApprovalExists => Code::Internal,
         Rejection::BaseMoved { .. } => Code::Aborted,
         Rejection::Exists(_) | Rejection::NodeNameTaken(_) => Code::AlreadyExists,
@@ -40,6 +42,7 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         Rejection::RevisionDiffers { .. }
         | Rejection::Dangling { .. }
         | Rejection::Referenced { .. }
+        | Rejection::NotSealed(_)
         | Rejection::ApprovalOver(_)
         | Rejection::ApprovalAttended
         | Rejection::ApprovalUnclaimed => Code::FailedPrecondition,

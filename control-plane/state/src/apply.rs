@@ -70,6 +70,7 @@ impl State {
             Change::LogStored(stored) => self.log_stored(stored),
             Change::Approval(change) => self.change_approval(change),
             Change::SignIn { person, revision } => self.sign_in(person, revision),
+            Change::SetSecret(set) => self.set_secret(index, set),
         }
     }
 

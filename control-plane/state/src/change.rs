@@ -6,6 +6,7 @@ use hoop_model::UnixMillis;
 use hoop_model::spec::Labels;
 use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Kind, ResourceName, Revision, SegmentRoot, Spec, Uid};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// One change to the replicated state, with everything that is not the same on every node chosen by the proposer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,8 @@ pub enum Change {
         /// The revision at which they were recognised.
         revision: Revision,
     },
+    /// Sets the value of a sealed secret.
+    SetSecret(SetSecret),
 }
 
 /// The cluster's birth.
@@ -88,6 +91,8 @@ pub struct Bootstrap {
     pub log_key_sealed: Vec<u8>,
     /// The key of the digests of held commands, sealed.
     pub digest_key_sealed: Vec<u8>,
+    /// What seals the values of secrets, itself sealed.
+    pub secrets_key_sealed: Vec<u8>,
 }
 
 /// Creates and changes objects, all of them or none.
@@ -142,6 +147,21 @@ pub struct DeleteObject {
     /// What must be true of it before.
     pub precondition: Precondition,
     /// The policy revision the deletion was checked at; at another one the change is rejected.
+    pub base: Revision,
+}
+
+/// Sets the value of a sealed secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetSecret {
+    /// The Secret.
+    pub name: ResourceName,
+    /// Its generation after the change, which is sealed with the value.
+    pub generation: u64,
+    /// The value, sealed.
+    pub sealed: Arc<[u8]>,
+    /// A keyed hash of the value and of the request it came with: a repeat has the same, although it is sealed anew.
+    pub value_mac: ContentHash,
+    /// The policy revision the change was checked at; at another one it is rejected.
     pub base: Revision,
 }
 

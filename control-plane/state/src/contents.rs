@@ -3,8 +3,8 @@
 use crate::approvals::Store;
 use crate::joining::{JoinToken, Node};
 use crate::{
-    Bootstrap, CLUSTER_VERSION, EvidenceContents, EvidenceLog, IdempotencyKey, Reference, Remembered, State,
-    StoredObject,
+    Bootstrap, CLUSTER_VERSION, EvidenceContents, EvidenceLog, IdempotencyKey, Reference, Remembered, SealedValue,
+    State, StoredObject,
 };
 use hoop_model::{
     Approval, ApprovalId, ChainId, ContentHash, Incarnation, ResourceName, Revision, Spec, Uid, UnixMillis,
@@ -37,6 +37,8 @@ pub struct Contents {
     pub approvals: Vec<Approval>,
     /// See [`State::sign_ins`].
     pub sign_ins: Vec<(Uid, UnixMillis)>,
+    /// See [`State::sealed_values`].
+    pub sealed_values: Vec<(Uid, SealedValue)>,
 }
 
 /// Says that contents cannot have been taken from a state.
@@ -91,6 +93,9 @@ pub enum Inconsistent {
     /// A sign-in is there twice, of a person who is not there, or in the future.
     #[error("the sign-in of {0} is there twice, of no person, or in the future")]
     SignIn(Uid),
+    /// A value is there twice, of no sealed secret, of a generation or a time to come, or too large.
+    #[error("the sealed value of {0} is there twice, of no sealed secret, in the future, or too large")]
+    SealedValue(Uid),
 }
 
 impl State {
@@ -132,6 +137,7 @@ impl State {
         state.evidence = Arc::new(EvidenceLog::restore(contents.evidence, &state.joining)?);
         state.approvals = Arc::new(Store::restore(contents.approvals, state.log_time)?);
         state.sign_ins = Arc::new(state.restore_sign_ins(contents.sign_ins)?);
+        state.sealed_values = Arc::new(state.restore_sealed(contents.sealed_values)?);
         Ok(state)
     }
 

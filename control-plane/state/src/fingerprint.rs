@@ -7,10 +7,10 @@
 mod approvals;
 
 use crate::{AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, LogStored, MintJoinToken, NewObject};
-use crate::{Precondition, Reference, Role, SpendJoinToken};
+use crate::{Precondition, Reference, Role, SetSecret, SpendJoinToken};
 use aws_lc_rs::digest::{Context, SHA256};
-use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Identity, Issuer, KeySource, Labels, Policy};
-use hoop_model::spec::{Person, Protocol, Recording};
+use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Credential, CredentialForm, Identity, Issuer};
+use hoop_model::spec::{KeySource, Labels, Person, Policy, Protocol, Recording, Secret, SecretSource};
 use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Head, Incarnation, ResourceName, Revision};
 use hoop_model::{SegmentRoot, Spec};
 use std::collections::BTreeMap;
@@ -113,6 +113,12 @@ impl Hash {
                 self.number(10);
                 self.bytes(&person.to_bytes());
             }
+            // The value itself is in the hash, keyed; how it is sealed differs every time.
+            Change::SetSecret(SetSecret { name, generation: _, sealed: _, value_mac, base: _ }) => {
+                self.number(11);
+                self.name(name);
+                self.bytes(&value_mac.0);
+            }
         }
     }
 
@@ -168,6 +174,7 @@ impl Hash {
             log_public_key,
             log_key_sealed,
             digest_key_sealed,
+            secrets_key_sealed,
         } = bootstrap;
         self.number(1);
         self.number(*cluster_version);
@@ -178,6 +185,7 @@ impl Hash {
         self.bytes(log_public_key);
         self.bytes(log_key_sealed);
         self.bytes(digest_key_sealed);
+        self.bytes(secrets_key_sealed);
     }
 
     fn object(&mut self, object: &NewObject) {
@@ -193,6 +201,7 @@ impl Hash {
                 self.text(cedar);
             }
             Spec::Person(person) => self.person(person),
+            Spec::Secret(secret) => self.secret(secret),
         }
     }
 
@@ -276,6 +285,7 @@ impl Hash {
             protocol,
             upstream,
             upstream_ca,
+            credential,
             environment,
             recording,
             session_grace,
@@ -298,6 +308,38 @@ impl Hash {
         self.millis(*response_timeout);
         self.millis(*hold);
         self.labels(nodes);
+        if let Some(credential) = credential {
+            self.credential(credential);
+        }
+    }
+
+    fn credential(&mut self, Credential { secret, form }: &Credential) {
+        self.number(10);
+        self.name(secret);
+        let (kind, name) = match form {
+            CredentialForm::Bearer => (1, ""),
+            CredentialForm::Basic(user) => (2, user.as_str()),
+            CredentialForm::Header(name) => (3, name.as_str()),
+            CredentialForm::Query(name) => (4, name.as_str()),
+        };
+        self.number(kind);
+        self.text(name);
+    }
+
+    fn secret(&mut self, Secret { source, sent_to }: &Secret) {
+        self.number(6);
+        match source {
+            SecretSource::File(path) => {
+                self.number(1);
+                self.text(path);
+            }
+            SecretSource::Env(name) => {
+                self.number(2);
+                self.text(name);
+            }
+            SecretSource::Sealed => self.number(3),
+        }
+        self.list(sent_to.iter(), |hash, origin| hash.text(&origin.to_string()));
     }
 }
 
@@ -319,6 +361,7 @@ const fn number_of(algorithm: Algorithm) -> u64 {
 mod tests {
     use super::*;
     use crate::tests::approval_support::person;
+    use crate::tests::secrets::{secret, setting, using};
     use crate::tests::support::{apply, at, bootstrap, chain, connection, delete, ending, identity, issuer, key, mint};
     use crate::tests::support::{object, policy, reference, root, spend, stored};
     use hoop_model::Kind;
@@ -346,7 +389,7 @@ mod tests {
         let base = Revision::default();
         let only = |spec| apply(base, vec![object("a", spec, 1)]);
         let changes = [
-            (bootstrap(), "74c609dfaf4a4960"),
+            (bootstrap(), "e9d05e831577f6a0"),
             (only(issuer("https://a.test")), "5c90d815e9c191fe"),
             (only(identity("a", "ops")), "839fffef95bd8ab7"),
             (only(connection("https://a.test")), "d24cc7b74717e8d9"),
@@ -359,6 +402,14 @@ mod tests {
             (stored(7, 1), "8f2a2a366d9ae7b0"),
             (only(strict()), "bcc04481269c7df5"),
             (only(person("alice", &["on-call"])), "05523b964159cd03"),
+            (only(using("vault", CredentialForm::Bearer)), "ea6ac2f59b4f051c"),
+            (only(using("vault", CredentialForm::Basic("a".into()))), "c3cc7aad197fcd74"),
+            (only(using("vault", CredentialForm::Header("a".into()))), "660c0a5eff32275e"),
+            (only(using("vault", CredentialForm::Query("a".into()))), "9c6ed6bbcf013e04"),
+            (only(secret(SecretSource::File("a".into()))), "f8fc23e3c2af5a06"),
+            (only(secret(SecretSource::Env("a".into()))), "c507ea1ebf01fd9d"),
+            (only(secret(SecretSource::Sealed)), "e5469d85f9bc8729"),
+            (setting(2, 7, base), "b25abf0ce986941b"),
         ];
         let found: Vec<String> = changes.iter().map(|(change, _)| of(change).to_string()).collect();
         let frozen: Vec<&str> = changes.iter().map(|(_, hash)| *hash).collect();

@@ -12,6 +12,7 @@
 //!        ├─ log time = max(log time, time)
 //!        ├─ remembered   same caller, key and request ──▶ the same reply again
 //!        ├─ objects      all or nothing ──▶ one revision
+//!        ├─ secrets      ciphertext of a Secret ──▶ its next generation
 //!        ├─ joining      a token, once  ──▶ one node
 //!        ├─ evidence     what is new of chains ──▶ one entry of the log
 //!        ├─ approvals    a held command, its votes, and one claim; what waits too long expires
@@ -29,6 +30,7 @@ mod joining;
 mod objects;
 mod remembered;
 mod reply;
+mod secrets;
 mod state;
 
 pub use anchor::{Item, MAX_ANCHORED_ITEMS, Skip, Skipped};
@@ -39,7 +41,7 @@ pub use approvals::{
 };
 pub use change::{
     AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, IdempotencyKey, InvalidKey, LogStored,
-    MintJoinToken, NewObject, Precondition, Proposal, Reference, Role, SpendJoinToken,
+    MintJoinToken, NewObject, Precondition, Proposal, Reference, Role, SetSecret, SpendJoinToken,
 };
 pub use contents::{Contents, Inconsistent};
 pub use evidence::{Chain, EMPTY_TREE, EvidenceContents, EvidenceLog, MAX_CHAINS_PER_NODE, MAX_UNSTORED_PARTS};
@@ -47,6 +49,7 @@ pub use joining::{JoinToken, MAX_JOIN_TOKEN_LIFETIME, MAX_JOIN_TOKENS, Node};
 pub use objects::StoredObject;
 pub use remembered::{MAX_KEYS, MAX_KEYS_PER_CALLER, NODES_REMEMBERED_FOR, REMEMBERED_FOR, Remembered};
 pub use reply::{AppliedObject, Notice, Outcome, Rejection, Reply};
+pub use secrets::{MAX_SEALED_BYTES, SealedValue};
 pub use state::{CLUSTER_VERSION, State};
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub struct StoredObject {
 pub(crate) struct Objects(BTreeMap<Reference, StoredObject>);
 
 impl Objects {
-    pub(crate) fn all(&self) -> impl Iterator<Item = &StoredObject> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &StoredObject> + Clone {
         self.0.values()
     }
 
@@ -65,7 +65,11 @@ impl StoredObject {
             Spec::Person(person) => {
                 names.insert(Reference { kind: Kind::Issuer, name: person.issuer.clone() });
             }
-            Spec::Issuer(_) | Spec::Connection(_) | Spec::Policy(_) => {}
+            Spec::Connection(connection) => {
+                let secret = connection.credential.as_ref().map(|credential| credential.secret.clone());
+                names.extend(secret.map(|name| Reference { kind: Kind::Secret, name }));
+            }
+            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) => {}
         }
         names
     }
@@ -94,6 +98,7 @@ impl State {
             let object = Arc::clone(&stored.object);
             if let Some(before) = self.objects.0.insert(stored.reference(), stored) {
                 self.follow_person(&before.object, Some(&object));
+                self.follow_secret(&before.object, Some(&object));
             }
         }
         Ok((reply, notices))
@@ -112,6 +117,7 @@ impl State {
         }
         if let Some(removed) = self.objects.0.remove(target) {
             self.follow_person(&removed.object, None);
+            self.follow_secret(&removed.object, None);
         }
         let notices: Vec<Notice> = vec![self.move_revision(next)];
         Ok((Reply::Done { revision: self.revision }, notices))

@@ -121,6 +121,20 @@ pub enum Rejection {
     /// The token is void when it is minted, or valid for too long.
     #[error("the join token must expire within 24 hours")]
     JoinTokenLifetime,
+    /// A secret's value is kept elsewhere.
+    #[error("{} `{}` is not `sealed`", .0.kind, .0.name)]
+    NotSealed(Reference),
+    /// The value is sealed for another generation than the next.
+    #[error("{} `{}` is of generation {found}", object.kind, object.name)]
+    GenerationDiffers {
+        /// The object.
+        object: Reference,
+        /// Its generation.
+        found: u64,
+    },
+    /// A sealed value is larger than any can be.
+    #[error("the sealed value is too large")]
+    ValueTooLarge,
     /// Too many unspent tokens.
     #[error("too many unspent join tokens")]
     TooManyJoinTokens,

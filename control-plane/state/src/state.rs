@@ -4,6 +4,7 @@ use crate::approvals::Store;
 use crate::joining::{JoinToken, Joining, Node};
 use crate::objects::{Objects, StoredObject};
 use crate::remembered::{Memory, Remembered};
+use crate::secrets::SealedValues;
 use crate::{Bootstrap, EvidenceLog, IdempotencyKey};
 use hoop_model::{Approval, ApprovalId, ContentHash, Kind, Object, ResourceName, Revision, Uid, UnixMillis};
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct State {
     pub(crate) approvals: Arc<Store>,
     /// INVARIANT: every one is of a Person that is there; `delete_object` forgets with the Person.
     pub(crate) sign_ins: Arc<BTreeMap<Uid, UnixMillis>>,
+    /// INVARIANT: every one is of a Secret that is there and sealed; `follow_secret` forgets.
+    pub(crate) sealed_values: Arc<SealedValues>,
 }
 
 impl State {
@@ -58,7 +61,7 @@ impl State {
     }
 
     /// Returns every object, by kind and name.
-    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> {
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<Object>> + Clone {
         self.objects.all().map(|stored| &stored.object)
     }
 

@@ -1,5 +1,6 @@
 //! The node's configuration: as it is written, and as it is used.
 
+use crate::credential::source::SecretSources;
 use hoop_model::ResourceName;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub struct RawConfig {
     pub shards: Option<usize>,
     /// How many seconds a node that stops serves on while it says that it is not ready; 0 without it.
     pub drain_delay_seconds: Option<u64>,
+    /// Where secrets may be on this node; nowhere without it.
+    pub secrets: Option<RawSecrets>,
     /// How the node gets into the fleet.
     pub join: RawJoin,
 }
@@ -50,6 +53,18 @@ pub struct RawTls {
     pub certificate: PathBuf,
     /// PEM file of the private key.
     pub key: PathBuf,
+}
+
+/// `[secrets]`.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSecrets {
+    /// Directories beneath which files of secrets may be: `["/run/secrets"]`.
+    #[serde(default)]
+    pub directories: Vec<PathBuf>,
+    /// What the names of environment variables of secrets begin with: `["HOOP_SECRET_"]`.
+    #[serde(default)]
+    pub environment_prefixes: Vec<String>,
 }
 
 /// `[join]`.
@@ -84,6 +99,8 @@ pub struct Config {
     /// How long a node that stops serves on while it says that it is not ready, at most 5 min: what a load balancer needs to
     /// find out.
     pub drain_delay: Duration,
+    /// Where secrets may be on this node.
+    pub secrets: SecretSources,
     /// How the node gets into the fleet.
     pub join: Join,
 }
@@ -162,6 +179,13 @@ impl RawConfig {
         if addresses.is_empty() || !addresses.iter().all(|address| address.starts_with("https://")) {
             return Err(wrong("join.control_plane", "must list at least one `https://host:port`"));
         }
+        let RawSecrets { directories, environment_prefixes } = self.secrets.unwrap_or_default();
+        if !directories.iter().all(|directory| directory.is_absolute() && directory.parent().is_some()) {
+            return Err(wrong("secrets.directories", "must be absolute, and not the root"));
+        }
+        if environment_prefixes.iter().any(String::is_empty) {
+            return Err(wrong("secrets.environment_prefixes", "must not be empty texts"));
+        }
         Ok(Config {
             node: ResourceName::parse(&self.node)
                 .map_err(|_| wrong("node", "must be 1 to 63 of `a-z`, `0-9` and `-`"))?,
@@ -172,6 +196,7 @@ impl RawConfig {
             spool_max_bytes,
             shards,
             drain_delay,
+            secrets: SecretSources::new(directories, environment_prefixes),
             join: Join { token_file: self.join.token_file, control_plane: self.join.control_plane, ca: self.join.ca },
         })
     }
@@ -192,6 +217,7 @@ mod tests {
             spool_max_bytes: None,
             shards: None,
             drain_delay_seconds: None,
+            secrets: None,
             join: RawJoin {
                 token_file: "token".into(),
                 control_plane: vec!["https://cp:7443".into()],
@@ -228,6 +254,14 @@ mod tests {
         let small = RawConfig { spool_max_bytes: Some((1 << 20) - 1), ..raw("127.0.0.1:0") };
         assert_eq!(wrong_key(small), Some("spool_max_bytes"));
         assert_eq!(raw("127.0.0.1:0").check().unwrap().spool_max_bytes, 8 << 30);
+        for (directories, environment_prefixes, key) in [
+            (vec!["run/secrets".into()], vec![], "secrets.directories"),
+            (vec!["/".into()], vec![], "secrets.directories"),
+            (vec![], vec![String::new()], "secrets.environment_prefixes"),
+        ] {
+            let secrets = Some(RawSecrets { directories, environment_prefixes });
+            assert_eq!(wrong_key(RawConfig { secrets, ..raw("127.0.0.1:0") }), Some(key));
+        }
         for control_plane in [vec![], vec!["http://cp:1".to_owned()]] {
             let good = raw("127.0.0.1:0");
             let join = RawJoin { control_plane, ..good.join.clone() };

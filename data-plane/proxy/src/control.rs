@@ -18,11 +18,12 @@ pub(crate) mod link;
 pub(crate) mod publish;
 
 use crate::config::Config;
+use crate::credential;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::medium::Directory;
 use crate::evidence::ship::Shipper;
 use crate::hold::desk::Ask;
-use crate::world::Shared;
+use crate::world::{Local, Shared};
 use holds::Clerk;
 use hoop_model::ResourceName;
 use join::Membership;
@@ -62,10 +63,12 @@ impl Control {
             Shipper { ledger: Arc::clone(&self.ledger), directory: self.directory.clone(), addresses, membership };
         let clerk =
             Clerk { desk: Arc::clone(&self.shared.desk), asks: self.asks, incarnation: self.ledger.key.incarnation };
-        let Self { config, shared, roots, ledger, directory, .. } = self;
-        let link = Link { shared, publisher, roots, ledger, directory, contents: RefCell::default() };
+        let local = Arc::new(Local { roots: self.roots, sources: self.config.secrets.clone() });
+        let watching = credential::watch::watch(Rc::clone(&publisher), Arc::clone(&local));
+        let Self { config, shared, ledger, directory, .. } = self;
+        let link = Link { shared, publisher, local, ledger, directory, contents: RefCell::default() };
         let attached = stay_attached(&config, link, &joined);
-        tokio::join!(keys, attached, shipper.run(), clerk.run());
+        tokio::join!(keys, watching, attached, shipper.run(), clerk.run());
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod config;
 mod control;
+mod credential;
 mod evidence;
 mod front;
 mod hold;
@@ -31,6 +32,9 @@ mod upstream;
 mod walk;
 mod world;
 
-pub use config::{Config, DEFAULT_SPOOL_MAX_BYTES, InvalidConfig, Join, RawConfig, RawJoin, RawTls, Transport};
+pub use config::{
+    Config, DEFAULT_SPOOL_MAX_BYTES, InvalidConfig, Join, RawConfig, RawJoin, RawSecrets, RawTls, Transport,
+};
+pub use credential::source::SecretSources;
 pub use start::{DataPlane, Running, StartError};
 pub use tls::TlsError;

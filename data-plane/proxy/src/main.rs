@@ -27,7 +27,8 @@ fn main() -> anyhow::Result<()> {
     }
     telemetry::init(&log)?;
     let raw: RawConfig = config::load(&arguments.config)?;
-    let config = raw.check().with_context(|| format!("configuration `{}`", arguments.config.display()))?;
+    let mut config = raw.check().with_context(|| format!("configuration `{}`", arguments.config.display()))?;
+    config.secrets = config.secrets.with_environment(std::env::vars_os());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;

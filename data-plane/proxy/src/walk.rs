@@ -121,6 +121,10 @@ impl Command<'_> {
         let caller = token::authenticate(shard, &mut world, bearer(&self.headers)?).await?;
         let backend = world.policy.backend(self.request.connection());
         let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
+        if let Some(supply) = &backend.supply {
+            let cleared = supply.check().and_then(|()| supply.clear(&self.request, &mut self.headers));
+            cleared.map_err(|refusal| about(refusal, &caller, backend))?;
+        }
         let held = session::session(shard, &world, &caller, backend, self.trace.id).await?;
         let held = held.used_over(&self.severance);
         match self.judge(&world, &held, backend).await? {
@@ -185,7 +189,7 @@ impl Command<'_> {
         };
         let mut head = head.to_upstream(&backend.spec.upstream, &self.shard.loop_token)?;
         self.trace.write(&mut head.headers);
-        let sending = Sending { head, body, over, response_timeout: backend.spec.response_timeout };
+        let sending = Sending { head, body, over, backend };
         send(self.shard, permit, sending, account).await.map(Some)
     }
 }

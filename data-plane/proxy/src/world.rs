@@ -5,15 +5,17 @@
 //!   issuers' keys (fetched by this node) ───────────────────────────────────┴▶ World ──▶ one ArcSwap ──▶ shards
 //! ```
 
+mod backend;
+
 use crate::control::publish::read_keys;
+use crate::credential::source::SecretSources;
 use crate::hold::desk::Desk;
 use crate::settling::Settling;
 use hoop_gate::{DigestKey, Lease, Standing};
 use hoop_identity::{Directory, KeySet, Trust};
-use hoop_model::spec::{Connection, Issuer, Scheme};
+use hoop_model::spec::{Issuer, SecretValue};
 use hoop_model::{Object, ResourceName, Revision, Spec, Uid, UnixSeconds};
 use hoop_node::issuer::{Keys, tls};
-use hoop_node::pki::InvalidAnchors;
 use hoop_policy::Rules;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +23,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 use tokio::time::Instant;
+
+pub(crate) use backend::Backend;
+use backend::Secrets;
 
 /// One revision, compiled.
 pub(crate) struct Policy {
@@ -46,16 +51,6 @@ struct Known {
 pub(crate) struct Trusted {
     pub(crate) spec: Issuer,
     pub(crate) tls: Arc<ClientConfig>,
-}
-
-/// A connection, ready to be used.
-pub(crate) struct Backend {
-    pub(crate) name: ResourceName,
-    pub(crate) uid: Uid,
-    pub(crate) generation: u64,
-    pub(crate) spec: Connection,
-    /// `None` for plaintext, and for nothing else.
-    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 /// What a shard loads once per request.
@@ -117,6 +112,23 @@ impl Shared {
     }
 }
 
+/// What the control plane sends with a revision, beside its objects.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// What digests of commands are keyed with.
+    pub(crate) digest_key: DigestKey,
+    /// The values of sealed secrets, by their uids.
+    pub(crate) values: BTreeMap<Uid, SecretValue>,
+}
+
+/// What a revision is compiled with that is the node's own.
+pub(crate) struct Local {
+    /// Who is trusted to certify servers.
+    pub(crate) roots: Arc<RootCertStore>,
+    /// Where secrets may be on this node.
+    pub(crate) sources: SecretSources,
+}
+
 /// What compiling one revision yields: the policy, and each issuer's keys as the revision itself has them.
 pub(crate) type Compiled = (Policy, BTreeMap<ResourceName, Keys<KeySet>>);
 
@@ -129,8 +141,8 @@ impl Policy {
         objects: &[Arc<Object>],
         revision: Revision,
         previous: Option<&Self>,
-        roots: &Arc<RootCertStore>,
-        digest_key: DigestKey,
+        local: &Local,
+        given: Given,
     ) -> Result<Compiled, CannotApply> {
         let rules = Rules::compile(objects, revision, previous.map(|p| &p.rules)).map_err(|errors| CannotApply {
             object: errors.first().map_or_else(String::new, |e| e.policy.to_string()),
@@ -141,10 +153,11 @@ impl Policy {
             rules,
             directory: Directory::compile(objects.iter().map(AsRef::as_ref)),
             issuers: BTreeMap::new(),
-            digest_key,
+            digest_key: given.digest_key,
             identities: BTreeMap::new(),
             backends: BTreeMap::new(),
         };
+        let secrets = Secrets::of(objects, given.values, &local.sources);
         let mut keys = BTreeMap::new();
         for object in objects {
             let name = &object.metadata.name;
@@ -153,7 +166,7 @@ impl Policy {
                     let before = previous.and_then(|previous| previous.issuers.get(name));
                     let tls = match before.filter(|before| before.spec.ca == issuer.ca) {
                         Some(before) => Arc::clone(&before.tls),
-                        None => tls::client(issuer.ca.as_deref(), roots).map_err(|e| cannot(name, &e))?,
+                        None => tls::client(issuer.ca.as_deref(), &local.roots).map_err(|e| cannot(name, &e))?,
                     };
                     keys.insert(
                         name.clone(),
@@ -171,13 +184,10 @@ impl Policy {
                 }
                 Spec::Connection(connection) => {
                     let before = previous.and_then(|previous| previous.backends.get(name));
-                    let backend = match before.filter(|before| before.is_of(object, connection)) {
-                        Some(before) => Arc::clone(before),
-                        None => Arc::new(Backend::of(object, connection, roots).map_err(|e| cannot(name, &e))?),
-                    };
-                    policy.backends.insert(name.clone(), backend);
+                    let backend = Backend::of(object, connection, (local, &secrets), before);
+                    policy.backends.insert(name.clone(), backend.map_err(|error| cannot(name, &*error))?);
                 }
-                Spec::Policy(_) | Spec::Person(_) => {}
+                Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => {}
             }
         }
         Ok((policy, keys))
@@ -186,6 +196,11 @@ impl Policy {
     /// Returns a connection that this node serves.
     pub(crate) fn backend(&self, name: &ResourceName) -> Option<&Arc<Backend>> {
         self.backends.get(name)
+    }
+
+    /// Returns every connection that this node serves.
+    pub(crate) fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.backends.values()
     }
 
     /// Returns the revision of an identity's last change.
@@ -201,27 +216,6 @@ impl Policy {
             Some(known) if known.expires.is_some_and(|at| now >= at) => Standing::Expired,
             Some(known) => Standing::Live(known.changed),
         }
-    }
-}
-
-impl Backend {
-    fn is_of(&self, object: &Object, spec: &Connection) -> bool {
-        let (uid, generation) = (object.metadata.uid, object.metadata.generation);
-        self.uid == uid && self.generation == generation && self.spec == *spec
-    }
-
-    fn of(object: &Object, spec: &Connection, roots: &Arc<RootCertStore>) -> Result<Self, InvalidAnchors> {
-        let tls = match spec.upstream.scheme {
-            Scheme::Http => None,
-            Scheme::Https => Some(tls::client(spec.upstream_ca.as_deref(), roots)?),
-        };
-        Ok(Self {
-            name: object.metadata.name.clone(),
-            uid: object.metadata.uid,
-            generation: object.metadata.generation,
-            spec: spec.clone(),
-            tls,
-        })
     }
 }
 

@@ -144,6 +144,10 @@ codes! {
     RecorderUnavailable = "recorder_unavailable", Unavailable;
     /// The gateway stops.
     Draining = "draining", Unavailable;
+    /// The credential that the backend asks for cannot be had here.
+    CredentialUnavailable = "credential_unavailable", Unavailable;
+    /// The backend does not accept the gateway's credential.
+    CredentialRejected = "credential_rejected", Upstream;
     /// The backend could not be reached or did not prove who it is.
     UpstreamUnreachable = "upstream_unreachable", Upstream;
     /// The backend broke its protocol.

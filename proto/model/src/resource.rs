@@ -1,6 +1,6 @@
 //! Objects: what every resource has beside its spec.
 
-use crate::spec::{Connection, Identity, Issuer, Person, Policy};
+use crate::spec::{Connection, Identity, Issuer, Person, Policy, Secret};
 use crate::{ResourceName, Uid};
 use std::fmt;
 use std::str::FromStr;
@@ -78,6 +78,8 @@ kinds! {
     Policy(Policy);
     /// A human who approves or administers.
     Person(Person);
+    /// A backend's credential, or where it is.
+    Secret(Secret);
 }
 
 /// Says that a text names no kind.

@@ -29,6 +29,7 @@ impl From<&Connection> for v1::Connection {
             response_timeout_ms: millis(connection.response_timeout),
             hold_ms: millis(connection.hold),
             nodes: connection.nodes.clone(),
+            credential: connection.credential.as_ref().map(Into::into),
         }
     }
 }
@@ -60,6 +61,7 @@ impl TryFrom<v1::Connection> for Connection {
             response_timeout: Duration::from_millis(connection.response_timeout_ms),
             hold: Duration::from_millis(connection.hold_ms),
             nodes: connection.nodes,
+            credential: connection.credential.map(TryInto::try_into).transpose()?,
         })
     }
 }

@@ -28,6 +28,7 @@ mod issuer;
 mod object;
 mod person;
 mod revision;
+mod secret;
 #[cfg(test)]
 mod tests;
 

@@ -67,6 +67,7 @@ impl From<&Spec> for v1::Spec {
             Spec::Connection(connection) => v1::spec::Kind::Connection(connection.into()),
             Spec::Policy(policy) => v1::spec::Kind::Policy(v1::Policy { cedar: policy.cedar.clone() }),
             Spec::Person(person) => v1::spec::Kind::Person(person.into()),
+            Spec::Secret(secret) => v1::spec::Kind::Secret(secret.into()),
         };
         Self { kind: Some(kind) }
     }
@@ -83,6 +84,7 @@ impl TryFrom<v1::Spec> for Spec {
             v1::spec::Kind::Connection(connection) => Self::Connection(connection.try_into()?),
             v1::spec::Kind::Policy(policy) => Self::Policy(spec::Policy { cedar: policy.cedar }),
             v1::spec::Kind::Person(person) => Self::Person(person.try_into()?),
+            v1::spec::Kind::Secret(secret) => Self::Secret(secret.try_into()?),
         };
         spec.check().map_err(|invalid| Malformed { field: invalid.field, problem: invalid.problem })?;
         Ok(spec)

@@ -2,8 +2,8 @@
 
 use crate::v1;
 use hoop_model::spec::{
-    Algorithm, Audience, ClaimCondition, Connection, ContainsText, Identity, IntegerIs, Issuer, KeySource, Origin,
-    Person, Policy, Protocol, Recording,
+    Algorithm, Audience, ClaimCondition, Connection, ContainsText, Credential, CredentialForm, Identity, IntegerIs,
+    Issuer, KeySource, Origin, Person, Policy, Protocol, Recording, Secret, SecretSource,
 };
 use hoop_model::{Metadata, Object, ResourceName, Revision, Spec, Uid};
 use prost::Message;
@@ -25,6 +25,26 @@ fn issuer(jwks: KeySource) -> Spec {
         jwks,
         ca: Some("pem".into()),
     })
+}
+
+fn connection_with(form: CredentialForm) -> Spec {
+    Spec::Connection(Connection {
+        protocol: Protocol::Http,
+        upstream: Origin::parse("https://a.test").unwrap(),
+        upstream_ca: None,
+        credential: Some(Credential { secret: name("a"), form }),
+        environment: None,
+        recording: Recording::Strict,
+        session_grace: Duration::ZERO,
+        response_timeout: Duration::from_secs(9),
+        hold: Duration::ZERO,
+        nodes: BTreeMap::new(),
+    })
+}
+
+fn secret(source: SecretSource) -> Spec {
+    let sent_to = ["https://a.test", "http://b.test:81"].map(|origin| Origin::parse(origin).unwrap());
+    Spec::Secret(Secret { source, sent_to: sent_to.into() })
 }
 
 fn specs() -> Vec<Spec> {
@@ -56,7 +76,15 @@ fn specs() -> Vec<Spec> {
             response_timeout: Duration::from_secs(9),
             hold: Duration::from_secs(8),
             nodes: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
+            credential: None,
         }),
+        connection_with(CredentialForm::Bearer),
+        connection_with(CredentialForm::Basic("svc".into())),
+        connection_with(CredentialForm::Header("X-Api-Key".into())),
+        connection_with(CredentialForm::Query("api_key".into())),
+        secret(SecretSource::File("/run/secrets/a".into())),
+        secret(SecretSource::Env("HOOP_SECRET_A".into())),
+        secret(SecretSource::Sealed),
         Spec::Person(Person {
             issuer: name("people"),
             claims: BTreeMap::from([("sub".to_owned(), ClaimCondition::Equals("x".into()))]),
@@ -93,6 +121,10 @@ fn a_spec_that_breaks_a_rule_does_not_read() {
                 identity.claims.clear();
                 "claims"
             }
+            v1::spec::Kind::Connection(v1::Connection { credential: Some(credential), .. }) => {
+                credential.form = Some(v1::credential::Form::Bearer(false));
+                "credential.as.bearer"
+            }
             v1::spec::Kind::Connection(connection) => {
                 connection.protocol = 99;
                 "protocol"
@@ -105,6 +137,10 @@ fn a_spec_that_breaks_a_rule_does_not_read() {
                 policy.cedar.clear();
                 "cedar"
             }
+            v1::spec::Kind::Secret(secret) => {
+                secret.sent_to = vec!["https://a.test/path".into()];
+                "for"
+            }
         };
         assert_eq!(Spec::try_from(wire).unwrap_err().field, field);
         spoilt.push(field);
@@ -112,4 +148,17 @@ fn a_spec_that_breaks_a_rule_does_not_read() {
     assert_eq!(spoilt.len(), specs().len());
     assert!(Spec::try_from(v1::Spec { kind: None }).is_err());
     assert!(Object::try_from(v1::Object::default()).is_err());
+}
+
+#[test]
+fn se_02_debug_of_a_message_with_a_value_does_not_print_it() {
+    let value = b"CANARY-5c1e".to_vec();
+    let set = v1::SetSecretRequest { name: "a".into(), value: value.clone(), ..Default::default() };
+    let opened = v1::OpenedSecret { secret_uid: vec![1; 16], version: 3, value: value.clone() };
+    let snapshot = v1::Snapshot { secrets: vec![opened], digest_key: vec![1; 32], ..Default::default() };
+    let sent = v1::ToNode { message: Some(v1::to_node::Message::Snapshot(snapshot)) };
+    let shown = format!("{set:?} {set:#?} {sent:?} {sent:#?}");
+    assert!(shown.contains("version: 3") && shown.contains("must_have_value"), "{shown}");
+    let as_list = format!("{value:?}");
+    assert!(!shown.contains("CANARY") && !shown.contains(as_list.trim_matches(['[', ']'])), "{shown}");
 }

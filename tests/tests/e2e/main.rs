@@ -14,6 +14,7 @@ mod newcomer;
 mod path;
 mod policy;
 mod readiness;
+mod secrets;
 mod store;
 mod tls;
 mod tokens;

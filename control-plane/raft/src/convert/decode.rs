@@ -5,7 +5,8 @@ use super::{approval, evidence, reply};
 use hoop_model::{Approval, ContentHash, Kind, ResourceName, Revision, Uid, UnixMillis};
 use hoop_state::{
     ApplyObjects, Bootstrap, CLUSTER_VERSION, Change, Contents, DeleteObject, IdempotencyKey, JoinToken, MintJoinToken,
-    NewObject, Node, Precondition, Proposal, Reference, Remembered, Role, SpendJoinToken, State, StoredObject,
+    NewObject, Node, Precondition, Proposal, Reference, Remembered, Role, SealedValue, SetSecret, SpendJoinToken,
+    State, StoredObject,
 };
 use hoop_wire::{Malformed, document_name, kind, v1};
 use prost::Message;
@@ -55,6 +56,7 @@ pub(crate) fn state(bytes: &[u8]) -> Result<State, Undecodable> {
         evidence: evidence::log_of(present(message.evidence, "evidence")?)?,
         approvals: message.approvals.into_iter().map(Approval::try_from).collect::<Result<_, _>>()?,
         sign_ins: message.sign_ins.iter().map(signed_in_of).collect::<Result<_, _>>()?,
+        sealed_values: message.sealed_values.into_iter().map(sealed_of).collect::<Result<_, _>>()?,
     };
     Ok(State::restore(contents)?)
 }
@@ -96,14 +98,26 @@ fn change_of(change: v1::proposal::Change) -> Result<Change, Malformed> {
         v1::proposal::Change::SignIn(v1::proposal::SignIn { person_uid, revision }) => {
             Change::SignIn { person: uid_of(&person_uid)?, revision: revision_of(revision, "revision")? }
         }
+        v1::proposal::Change::SetSecret(v1::proposal::SetSecret { name, generation, sealed, value_mac, base }) => {
+            Change::SetSecret(SetSecret {
+                name: name_of(&name)?,
+                generation,
+                sealed: sealed.into(),
+                value_mac: hash_of(&value_mac, "value_mac")?,
+                base: revision_of(base, "base")?,
+            })
+        }
     })
 }
 
 fn bootstrap_of(bootstrap: v1::proposal::Bootstrap) -> Result<Bootstrap, Malformed> {
     let known = (1..=CLUSTER_VERSION).contains(&bootstrap.cluster_version);
     known.then_some(()).ok_or(Malformed { field: "cluster_version", problem: "is unknown to this software" })?;
-    let keyed = !bootstrap.digest_key_sealed.is_empty();
-    keyed.then_some(()).ok_or(Malformed { field: "digest_key_sealed", problem: "is missing" })?;
+    for (field, sealed) in
+        [("digest_key_sealed", &bootstrap.digest_key_sealed), ("secrets_key_sealed", &bootstrap.secrets_key_sealed)]
+    {
+        (!sealed.is_empty()).then_some(()).ok_or(Malformed { field, problem: "is missing" })?;
+    }
     Ok(Bootstrap {
         cluster_version: bootstrap.cluster_version,
         cluster_uid: uid_of(&bootstrap.cluster_uid)?,
@@ -113,6 +127,7 @@ fn bootstrap_of(bootstrap: v1::proposal::Bootstrap) -> Result<Bootstrap, Malform
         log_public_key: hash_of(&bootstrap.log_public_key, "log_public_key")?.0,
         log_key_sealed: bootstrap.log_key_sealed,
         digest_key_sealed: bootstrap.digest_key_sealed,
+        secrets_key_sealed: bootstrap.secrets_key_sealed,
     })
 }
 
@@ -167,6 +182,11 @@ fn node_of(node: v1::state::Node) -> Result<Node, Malformed> {
 
 fn signed_in_of(signed_in: &v1::state::SignedIn) -> Result<(Uid, UnixMillis), Malformed> {
     Ok((uid_of(&signed_in.person_uid)?, UnixMillis(signed_in.at_ms)))
+}
+
+fn sealed_of(value: v1::state::SealedValue) -> Result<(Uid, SealedValue), Malformed> {
+    let v1::state::SealedValue { secret_uid, generation, sealed, at_ms } = value;
+    Ok((uid_of(&secret_uid)?, SealedValue { generation, sealed: sealed.into(), at: UnixMillis(at_ms) }))
 }
 
 fn remembered_of(known: v1::state::Remembered) -> Result<(Box<str>, IdempotencyKey, Remembered), Malformed> {

@@ -1,9 +1,10 @@
 //! From the state machine's types to bytes.
 
 use super::{approval, evidence, reply};
+use hoop_model::Uid;
 use hoop_state::{
     ApplyObjects, Bootstrap, Change, DeleteObject, MintJoinToken, NewObject, Node, Precondition, Proposal, Reference,
-    Role, SpendJoinToken, State, StoredObject,
+    Role, SealedValue, SetSecret, SpendJoinToken, State, StoredObject,
 };
 use hoop_wire::v1;
 use prost::Message;
@@ -51,6 +52,7 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         evidence: Some(evidence::of_log(state.evidence())),
         approvals: state.approvals().map(|approval| approval.as_ref().into()).collect(),
         sign_ins: sign_ins.collect(),
+        sealed_values: state.sealed_values().map(of_sealed).collect(),
     };
     message.encode_to_vec()
 }
@@ -94,6 +96,24 @@ fn of_change(change: &Change) -> v1::proposal::Change {
             person_uid: person.to_bytes().to_vec(),
             revision: Some((*revision).into()),
         }),
+        Change::SetSecret(SetSecret { name, generation, sealed, value_mac, base }) => {
+            v1::proposal::Change::SetSecret(v1::proposal::SetSecret {
+                name: name.to_string(),
+                generation: *generation,
+                sealed: sealed.to_vec(),
+                value_mac: value_mac.0.to_vec(),
+                base: Some((*base).into()),
+            })
+        }
+    }
+}
+
+fn of_sealed((secret, SealedValue { generation, sealed, at }): (Uid, &SealedValue)) -> v1::state::SealedValue {
+    v1::state::SealedValue {
+        secret_uid: secret.to_bytes().to_vec(),
+        generation: *generation,
+        sealed: sealed.to_vec(),
+        at_ms: at.0,
     }
 }
 
@@ -107,6 +127,7 @@ fn of_bootstrap(bootstrap: &Bootstrap) -> v1::proposal::Bootstrap {
         log_public_key,
         log_key_sealed,
         digest_key_sealed,
+        secrets_key_sealed,
     } = bootstrap;
     v1::proposal::Bootstrap {
         cluster_version: *cluster_version,
@@ -117,6 +138,7 @@ fn of_bootstrap(bootstrap: &Bootstrap) -> v1::proposal::Bootstrap {
         log_public_key: log_public_key.to_vec(),
         log_key_sealed: log_key_sealed.clone(),
         digest_key_sealed: digest_key_sealed.clone(),
+        secrets_key_sealed: secrets_key_sealed.clone(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::support::*;
 use crate::convert::{decode_proposal, decode_state, encode_proposal, encode_state};
-use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Identity, Issuer, KeySource};
+use hoop_model::spec::{
+    Algorithm, Audience, ClaimCondition, Identity, Issuer, KeySource, Origin, Secret, SecretSource,
+};
 use hoop_model::{
     ChainHead, ChainId, ContentHash, Head, Incarnation, Kind, Revision, SegmentRoot, Spec, Uid, UnixMillis,
 };
@@ -61,7 +63,20 @@ fn history() -> Vec<Change> {
         Change::AnchorEvidence(everything()),
         stored(1),
         Change::AnchorEvidence(AnchorEvidence::default()),
+        apply(at(5), vec![secret()]),
+        set_secret(at(14)),
     ]
+}
+
+fn secret() -> NewObject {
+    let sent_to = vec![Origin::parse("https://a.test").unwrap()];
+    let spec = Spec::Secret(Secret { source: SecretSource::Sealed, sent_to });
+    NewObject { name: name("vault"), spec, uid: Uid::mint(12), ..policy("vault", "x") }
+}
+
+fn set_secret(base: Revision) -> Change {
+    let (sealed, value_mac) = (vec![7; 40].into(), ContentHash([8; 32]));
+    Change::SetSecret(SetSecret { name: name("vault"), generation: 2, sealed, value_mac, base })
 }
 
 /// Evidence of every kind: some of it taken, an end before its head, a contradiction, and every way of being left out
@@ -117,8 +132,9 @@ fn every_state_reads_back() {
         rejected += usize::from(matches!(reply, Reply::Rejected(_)));
         assert_eq!(decode_state(&encode_state(&state)), Ok(state.clone()), "after {reply:?}");
     }
-    assert_eq!((rejected, state.objects().count(), state.nodes().count()), (1, 2, 1));
-    assert_eq!((state.join_tokens().count(), state.remembered().count()), (1, 12));
+    assert_eq!((rejected, state.objects().count(), state.nodes().count()), (1, 3, 1));
+    assert_eq!((state.join_tokens().count(), state.remembered().count()), (1, 14));
+    assert_eq!(state.sealed_value(Uid::mint(12)).map(|value| (value.generation, value.sealed.len())), Some((2, 40)));
     // There is something of everything.
     let log = state.evidence();
     assert_eq!((log.size(), log.stored().size, log.keys().count()), (2, 1, 1));
@@ -197,6 +213,39 @@ fn evidence_that_is_not_wholly_understood_does_not_decode() {
     assert!(broken(&|log| log.keys[0].public.push(0)).is_err());
     let without = v1::State { evidence: None, ..message };
     assert!(decode_state(&without.encode_to_vec()).is_err());
+}
+
+#[test]
+fn a_sealed_value_that_is_not_wholly_understood_does_not_decode() {
+    let change = set_secret(Revision { epoch: 1, index: 1 });
+    let good = Proposal { time: NOW, key: None, caller: "admin".into(), change };
+    let message = v1::Proposal::decode(encode_proposal(&good).as_slice()).unwrap();
+    let broken = |change: &dyn Fn(&mut v1::proposal::SetSecret)| {
+        let mut message = message.clone();
+        let Some(v1::proposal::Change::SetSecret(set)) = &mut message.change else { panic!("not a secret") };
+        change(set);
+        decode_proposal(&message.encode_to_vec())
+    };
+    assert_eq!(broken(&|_| {}), Ok(good));
+    assert!(broken(&|set| set.name.clear()).is_err());
+    assert!(broken(&|set| set.value_mac.clear()).is_err());
+    assert!(broken(&|set| set.base = None).is_err());
+    let mut state = State::default();
+    for (index, proposal) in (1..).zip(proposals()) {
+        state.apply(index, proposal);
+    }
+    let message = v1::State::decode(encode_state(&state).as_slice()).unwrap();
+    let broken = |change: &dyn Fn(&mut v1::state::SealedValue)| {
+        let mut message = message.clone();
+        change(&mut message.sealed_values[0]);
+        decode_state(&message.encode_to_vec())
+    };
+    assert_eq!(broken(&|_| {}), Ok(state));
+    assert!(broken(&|value| value.secret_uid.clear()).is_err());
+    assert!(broken(&|value| value.generation = 9).is_err());
+    let mut keyless = message.clone();
+    keyless.birth.as_mut().unwrap().secrets_key_sealed.clear();
+    assert!(decode_state(&keyless.encode_to_vec()).is_err());
 }
 
 #[test]

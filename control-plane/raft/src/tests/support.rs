@@ -53,6 +53,7 @@ pub(super) fn bootstrap() -> Change {
         log_public_key: [4; 32],
         log_key_sealed: vec![5],
         digest_key_sealed: vec![6],
+        secrets_key_sealed: vec![7],
     })
 }
 

@@ -1,8 +1,8 @@
 //! Apply: every document in one transaction, or nothing.
 
-use super::ATTEMPTS;
 use super::request::{self, Document};
 use super::world::{World, references};
+use super::{ATTEMPTS, custody};
 use crate::cluster::{ADMINISTRATOR, Cluster};
 use crate::reply;
 use hoop_model::{Revision, Uid};
@@ -28,7 +28,12 @@ pub(super) async fn apply(cluster: &Cluster, request: v1::ApplyRequest) -> Resul
         let change =
             if request::is_remembered(&state, key) { unjudged(&documents) } else { judged(&documents, &state).await? };
         match propose(cluster, change, key).await? {
-            Some(response) => return Ok(response),
+            Some(response) => {
+                for secret in custody::put_to_use(&state, &documents) {
+                    tracing::info!(%secret, "a secret is put to use");
+                }
+                return Ok(response);
+            }
             None => tracing::debug!(revision = %state.revision(), "the configuration moved; judging anew"),
         }
     }

@@ -3,16 +3,20 @@
 //! ```text
 //!   apply, delete ─▶ world: the objects as they would be ─▶ trust rules, policies ─▶ propose at that base
 //!   revoke        ─▶ suspend, judging nothing else
+//!   custody       ─▶ which secret may be sent where, and who decided that
+//!   secret        ─▶ seal a value ─▶ propose
 //!   read, wait    ─▶ what there is, what the fleet has
 //!   join_token    ─▶ admit a node, once
 //! ```
 
 mod apply;
+mod custody;
 mod delete;
 mod join_token;
 mod read;
 mod request;
 mod revoke;
+mod secret;
 mod wait;
 mod world;
 
@@ -94,5 +98,21 @@ impl v1::admin_server::Admin for Admin {
     ) -> Result<Response<v1::WaitAppliedResponse>, Status> {
         require_administrator(&request)?;
         wait::wait_applied(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn set_secret(
+        &self,
+        request: Request<v1::SetSecretRequest>,
+    ) -> Result<Response<v1::SetSecretResponse>, Status> {
+        require_administrator(&request)?;
+        secret::set(&self.cluster, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_secrets(
+        &self,
+        request: Request<v1::ListSecretsRequest>,
+    ) -> Result<Response<v1::ListSecretsResponse>, Status> {
+        require_administrator(&request)?;
+        secret::list(&self.cluster, request.into_inner()).await.map(Response::new)
     }
 }

@@ -48,6 +48,7 @@ fn title(document: &v1::Document) -> String {
         v1::spec::Kind::Connection(_) => Kind::Connection,
         v1::spec::Kind::Policy(_) => Kind::Policy,
         v1::spec::Kind::Person(_) => Kind::Person,
+        v1::spec::Kind::Secret(_) => Kind::Secret,
     });
     let name = crate::reply::shortened(&document.name, 80);
     match kind {

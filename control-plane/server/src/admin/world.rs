@@ -1,5 +1,6 @@
 //! The objects as they would be after a change, and whether they may be so.
 
+use super::custody;
 use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec, Uid};
 use hoop_node::pki::trust_anchors;
 use hoop_state::{Reference, State};
@@ -8,20 +9,34 @@ use prost::Message;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Most bytes of all objects together, as they are sent to nodes: below the largest message (16 MiB), so that what is
+/// Most bytes of all objects and all values of secrets together, as they are sent to nodes: below the largest message (16 MiB), so that what is
 /// committed can reach every node whole.
 const MAX_WORLD_BYTES: usize = 15 << 20;
 
 /// The objects as they would be.
 pub(super) struct World {
     objects: BTreeMap<(Kind, ResourceName), Arc<Object>>,
+    /// How many bytes the values of secrets are.
+    value_bytes: usize,
 }
 
 impl World {
     /// Begins with what there is.
     pub(super) fn of(state: &State) -> Self {
         let keyed = |object: &Arc<Object>| ((object.spec.kind(), object.metadata.name.clone()), Arc::clone(object));
-        Self { objects: state.objects().map(keyed).collect() }
+        let value_bytes = state.sealed_values().map(|(_, value)| value.sealed.len()).sum();
+        Self { objects: state.objects().map(keyed).collect(), value_bytes }
+    }
+
+    /// Returns whether there is room for so many more bytes of secrets' values.
+    pub(super) fn has_room_for(&self, more: usize) -> bool {
+        self.bytes().saturating_add(more) <= MAX_WORLD_BYTES
+    }
+
+    /// Returns how many bytes everything is, as it is sent to nodes.
+    fn bytes(&self) -> usize {
+        let objects: usize = self.objects.values().map(|object| v1::Object::from(&**object).encoded_len()).sum();
+        objects.saturating_add(self.value_bytes)
     }
 
     /// Creates or changes an object.
@@ -61,7 +76,7 @@ impl World {
                     people.push((name, person));
                     None
                 }
-                Spec::Policy(_) => None,
+                Spec::Policy(_) | Spec::Secret(_) => None,
             };
             // One that no node can use would fence every node that is sent it.
             if let Some((field, Err(error))) = anchors.map(|(field, pem)| (field, trust_anchors(pem))) {
@@ -70,15 +85,17 @@ impl World {
         }
         let findings = hoop_identity::lint::trust_rules_with_people(issuers, identities, people);
         problems.extend(findings.iter().map(ToString::to_string));
+        problems.extend(custody::problems(&self.objects));
         let objects: Vec<_> = self.objects.values().cloned().collect();
         // A hold that nobody could release is a refusal in disguise.
         let named = hoop_policy::World::of(&objects).demanding_teams();
         if let Err(errors) = hoop_policy::validate_in(&objects, &named) {
             problems.extend(errors.iter().map(ToString::to_string));
         }
-        let bytes: usize = objects.iter().map(|object| v1::Object::from(&**object).encoded_len()).sum();
+        let bytes = self.bytes();
         if bytes > MAX_WORLD_BYTES {
-            problems.push(format!("all objects together would be {bytes} bytes, and may be {MAX_WORLD_BYTES}"));
+            problems
+                .push(format!("all objects and values together would be {bytes} bytes, and may be {MAX_WORLD_BYTES}"));
         }
         problems
     }
@@ -91,7 +108,9 @@ pub(super) fn references(name: &ResourceName, spec: &Spec) -> Result<BTreeSet<Re
         Spec::Policy(policy) => hoop_policy::references(name, &policy.cedar)
             .map(|named| named.iter().filter_map(object_named).collect())
             .map_err(|errors| errors.iter().map(ToString::to_string).collect()),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Person(_) => Ok(BTreeSet::new()),
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Person(_) | Spec::Secret(_) => {
+            Ok(BTreeSet::new())
+        }
     }
 }
 

@@ -36,6 +36,8 @@ pub(crate) const METHODS: &[(&str, Requires)] = &[
     ("/hoop.v1.Admin/FleetStatus", Requires::AdminToken),
     ("/hoop.v1.Admin/Revoke", Requires::AdminToken),
     ("/hoop.v1.Admin/WaitApplied", Requires::AdminToken),
+    ("/hoop.v1.Admin/SetSecret", Requires::AdminToken),
+    ("/hoop.v1.Admin/ListSecrets", Requires::AdminToken),
     ("/hoop.v1.Join/Join", Requires::JoinToken),
     ("/hoop.v1.Fleet/Attach", Requires::NodeCertificate),
     ("/hoop.v1.Fleet/RenewCertificate", Requires::NodeCertificate),

@@ -1,7 +1,9 @@
 //! What a node may know of a revision: all of it, or what is different from a revision that it has.
 
+use super::known::{opened, view};
+use crate::secrets::Vault;
 use hoop_model::spec::Labels;
-use hoop_model::{Object, Revision, Spec};
+use hoop_model::{Object, Revision};
 use hoop_state::State;
 use hoop_wire::v1;
 use std::collections::VecDeque;
@@ -34,31 +36,20 @@ impl Past {
     }
 
     /// Returns what is different for a node with these labels since an earlier revision, if that is kept.
-    pub(super) fn delta(&self, base: Revision, state: &State, labels: &Labels) -> Option<v1::Delta> {
+    pub(super) fn delta(&self, base: Revision, state: &State, labels: &Labels, vault: &Vault) -> Option<v1::Delta> {
         let before = {
             let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             let earlier = kept.iter().find(|(revision, _)| *revision == base && base < state.revision());
             earlier.map(|(_, objects)| Arc::clone(objects))?
         };
         let (changed, removed) = difference(view(before.iter(), labels), view(state.objects(), labels));
-        Some(v1::Delta { base: Some(base.into()), revision: Some(state.revision().into()), changed, removed })
-    }
-}
-
-/// Returns the objects that a node with these labels may know, in their order.
-pub(super) fn view<'a>(
-    objects: impl Iterator<Item = &'a Arc<Object>>,
-    labels: &Labels,
-) -> impl Iterator<Item = &'a Arc<Object>> {
-    objects.filter(|object| may_know(object, labels))
-}
-
-fn may_know(object: &Object, labels: &Labels) -> bool {
-    match &object.spec {
-        Spec::Connection(connection) => connection.is_placed_on(labels),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) => true,
-        // Nobody but the control plane asks who people are.
-        Spec::Person(_) => false,
+        Some(v1::Delta {
+            base: Some(base.into()),
+            revision: Some(state.revision().into()),
+            secrets: opened(changed.iter().copied(), state, vault),
+            changed: changed.into_iter().map(|object| v1::Object::from(&**object)).collect(),
+            removed,
+        })
     }
 }
 
@@ -66,7 +57,7 @@ fn may_know(object: &Object, labels: &Labels) -> bool {
 fn difference<'a>(
     before: impl Iterator<Item = &'a Arc<Object>>,
     now: impl Iterator<Item = &'a Arc<Object>>,
-) -> (Vec<v1::Object>, Vec<v1::ObjectRef>) {
+) -> (Vec<&'a Arc<Object>>, Vec<v1::ObjectRef>) {
     let place = |object: &'a Arc<Object>| (object.spec.kind(), &object.metadata.name);
     let (mut changed, mut removed) = (Vec::new(), Vec::new());
     let mut before = before.peekable();
@@ -80,7 +71,7 @@ fn difference<'a>(
             Some(old) if old.metadata.uid != object.metadata.uid => removed.push(reference(old)),
             Some(_) | None => {}
         }
-        changed.push(v1::Object::from(&**object));
+        changed.push(object);
     }
     removed.extend(before.map(reference));
     (changed, removed)
@@ -95,23 +86,35 @@ fn reference(object: &Arc<Object>) -> v1::ObjectRef {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hoop_model::spec::{Connection, Origin, Policy, Protocol, Recording};
-    use hoop_model::{Kind, Metadata, ResourceName, Uid};
+    use hoop_model::spec::SecretSource;
+    use hoop_model::spec::{Connection, Credential, CredentialForm, Origin, Policy, Protocol, Recording, Secret};
+    use hoop_model::{Kind, Metadata, Redacted, ResourceName, Spec, Uid};
     use std::collections::BTreeMap;
     use std::time::Duration;
 
     type World = BTreeMap<(Kind, ResourceName), Arc<Object>>;
 
-    fn object(name: &str, uid: u128, index: u64, zone: Option<u64>) -> Arc<Object> {
+    /// An object with one of three secrets' names, a policy's or a connection's.
+    fn object(kind: Kind, name: &ResourceName, uid: u128, index: u64, mut next: impl FnMut(u64) -> u64) -> Arc<Object> {
         let revision = Revision { epoch: 1, index };
-        let name = ResourceName::parse(name).unwrap();
-        let spec = match zone {
-            None => Spec::Policy(Policy { cedar: format!("// {index}") }),
-            Some(zone) => {
-                Spec::Connection(Connection { nodes: [("zone".to_owned(), zone.to_string())].into(), ..plain() })
-            }
+        let credential = |secret| Credential { secret, form: CredentialForm::Bearer };
+        let spec = match kind {
+            Kind::Policy => Spec::Policy(Policy { cedar: format!("// {index}") }),
+            Kind::Secret => Spec::Secret(Secret { source: SecretSource::Sealed, sent_to: vec![plain().upstream] }),
+            Kind::Connection | Kind::Issuer | Kind::Identity | Kind::Person => Spec::Connection(Connection {
+                nodes: [("zone".to_owned(), next(3).to_string())].into(),
+                credential: (next(2) == 0).then(|| credential(named(next(3)))),
+                ..plain()
+            }),
         };
-        Arc::new(Object { metadata: Metadata { name, uid: Uid::mint(uid), generation: 1, revision }, spec })
+        Arc::new(Object {
+            metadata: Metadata { name: name.clone(), uid: Uid::mint(uid), generation: 1, revision },
+            spec,
+        })
+    }
+
+    fn named(number: u64) -> ResourceName {
+        ResourceName::parse(&format!("o{number}")).unwrap()
     }
 
     fn plain() -> Connection {
@@ -125,6 +128,7 @@ mod tests {
             response_timeout: Duration::from_secs(1),
             hold: Duration::ZERO,
             nodes: Labels::new(),
+            credential: None,
         }
     }
 
@@ -151,23 +155,22 @@ mod tests {
             let (mut world, mut sent) = (World::new(), World::new());
             let mut contents = BTreeMap::new();
             for index in 1..60 {
-                let name = format!("o{}", next(6));
-                let zone = (next(2) == 0).then(|| next(3));
-                let kind = if zone.is_some() { Kind::Connection } else { Kind::Policy };
-                let place = (kind, ResourceName::parse(&name).unwrap());
+                let name = named(next(6));
+                let kind = [Kind::Connection, Kind::Policy, Kind::Secret][usize::try_from(next(3)).unwrap()];
+                let place = (kind, name.clone());
                 if next(3) == 0 {
                     world.remove(&place);
                 } else {
-                    let uid = world
-                        .get(&place)
-                        .map_or(u128::from(index) + 100, |o| u128::from_be_bytes(o.metadata.uid.to_bytes()));
-                    world.insert(place, object(&name, uid, index, zone));
+                    let uid = world.get(&place).map(|object| u128::from_be_bytes(object.metadata.uid.to_bytes()));
+                    let uid = uid.unwrap_or(u128::from(index) + 100);
+                    world.insert(place, object(kind, &name, uid, index, &mut next));
                 }
                 // A slow node is told of several changes at once.
                 if next(3) == 0 {
                     continue;
                 }
                 let (changed, removed) = difference(view(sent.values(), &labels), view(world.values(), &labels));
+                let changed: Vec<_> = changed.into_iter().map(|object| v1::Object::from(&**object)).collect();
                 let kinds = [changed.is_empty(), removed.is_empty()];
                 counts[usize::from(kinds[0]) * 2 + usize::from(kinds[1])] += 1;
                 change(&mut contents, changed, removed);
@@ -183,11 +186,11 @@ mod tests {
 
     #[test]
     fn only_so_many_revisions_are_kept() {
-        let past = Past::default();
+        let (past, vault) = (Past::default(), Vault::new(&Redacted::new([1; 32])));
         for _ in 0..3 {
             past.keep(&State::default());
         }
         assert_eq!(past.kept.lock().unwrap().len(), 1);
-        assert!(past.delta(Revision { epoch: 1, index: 3 }, &State::default(), &Labels::new()).is_none());
+        assert!(past.delta(Revision { epoch: 1, index: 3 }, &State::default(), &Labels::new(), &vault).is_none());
     }
 }

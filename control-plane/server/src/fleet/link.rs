@@ -10,8 +10,8 @@
 //!                    └ Hello, Renew: key, heads, losses ─▶ evidence
 //! ```
 
-use super::contents::view;
 use super::job::{Desk, Questions};
+use super::known::{opened, view};
 use super::receipts::ClosedSessions;
 use super::registry::{Heard, Seat};
 use super::testimony;
@@ -235,7 +235,7 @@ impl Attached {
         let past = self.cluster.fleet().past();
         past.keep(&state);
         let base = self.sent.replace(state.revision());
-        match base.and_then(|base| past.delta(base, &state, &self.labels)) {
+        match base.and_then(|base| past.delta(base, &state, &self.labels, self.cluster.vault())) {
             Some(delta) => to_node::Message::Delta(delta),
             None => to_node::Message::Snapshot(snapshot(&self.cluster, &state, &self.labels)),
         }
@@ -336,11 +336,12 @@ impl Attached {
 
 /// Everything a node with these labels may know.
 fn snapshot(cluster: &Cluster, state: &State, labels: &Labels) -> v1::Snapshot {
-    let objects = view(state.objects(), labels).map(|object| v1::Object::from(&**object));
+    let objects: Vec<_> = view(state.objects(), labels).collect();
     v1::Snapshot {
         revision: Some(state.revision().into()),
         cluster_version: state.cluster_version(),
-        objects: objects.collect(),
+        secrets: opened(objects.iter().copied(), state, cluster.vault()),
+        objects: objects.into_iter().map(|object| v1::Object::from(&**object)).collect(),
         digest_key: cluster.digest_key().reveal().to_vec(),
     }
 }

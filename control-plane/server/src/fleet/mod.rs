@@ -5,6 +5,7 @@
 //!   contents  what a node may know: a snapshot, or a delta from what it has
 //!   registry  who is attached, what each node acknowledged
 //!   receipts  what each process carried out
+//!   known     what a node may know
 //!   job       a question to one node, and its answer
 //!   testimony what a node says of its own evidence
 //!   lease     how old the oldest change is that a node has not
@@ -14,6 +15,7 @@
 mod attach;
 mod contents;
 mod job;
+mod known;
 mod lease;
 mod link;
 mod pulse;

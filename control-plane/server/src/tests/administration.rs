@@ -205,7 +205,7 @@ async fn the_whole_must_fit_one_snapshot() {
     plane.apply((0..30).map(|i| text(&format!("b{i}"))).collect()).await.unwrap();
     let refused = plane.apply(vec![text("c")]).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
-    assert!(refused.message().contains("all objects together"), "{}", refused.message());
+    assert!(refused.message().contains("all objects and values together"), "{}", refused.message());
     assert_eq!(plane.list().await.objects.len(), 64);
 }
 

@@ -42,7 +42,7 @@ fn every_method_of_the_contract_has_exactly_one_row() {
     let unique: BTreeSet<String> = rows.iter().cloned().collect();
     assert_eq!(rows.len(), unique.len());
     assert_eq!(unique, contract());
-    assert_eq!(rows.len(), 29);
+    assert_eq!(rows.len(), 31);
 }
 
 async fn call(channel: Channel, path: &str, authorization: &[String]) -> Code {

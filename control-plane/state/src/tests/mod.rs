@@ -9,4 +9,5 @@ mod evidence_laws;
 mod laws;
 mod people;
 mod rules;
+pub(crate) mod secrets;
 pub(crate) mod support;

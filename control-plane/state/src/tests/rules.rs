@@ -305,6 +305,7 @@ fn contents_of_no_state_are_refused() {
         evidence: contents(&State::default()).evidence,
         approvals: vec![],
         sign_ins: vec![],
+        sealed_values: Vec::new(),
     };
     assert!(State::restore(empty()).is_ok());
     assert_eq!(State::restore(Contents { cluster_version: 2, ..empty() }), Err(Inconsistent::TooNew(2)));

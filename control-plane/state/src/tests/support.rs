@@ -49,6 +49,7 @@ pub(crate) fn connection(upstream: &str) -> Spec {
         protocol: Protocol::Http,
         upstream: Origin::parse(upstream).unwrap(),
         upstream_ca: None,
+        credential: None,
         environment: Some(name("prod")),
         recording: Recording::Standard,
         session_grace: Duration::ZERO,
@@ -77,6 +78,7 @@ pub(crate) fn bootstrap() -> Change {
         log_public_key: [4; 32],
         log_key_sealed: vec![5],
         digest_key_sealed: vec![6],
+        secrets_key_sealed: vec![7],
     })
 }
 
@@ -172,5 +174,6 @@ pub(crate) fn contents(state: &State) -> Contents {
         },
         approvals: state.approvals().map(|approval| approval.as_ref().clone()).collect(),
         sign_ins: state.sign_ins().collect(),
+        sealed_values: state.sealed_values().map(|(secret, value)| (secret, value.clone())).collect(),
     }
 }

@@ -54,6 +54,7 @@ pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) 
         Arc::new(Object { metadata, spec })
     };
     let connection = Connection {
+        credential: None,
         protocol: Protocol::Http,
         upstream: Origin::parse("https://react.internal").unwrap(),
         upstream_ca: None,

@@ -17,10 +17,13 @@
 //!                                  │  built fresh from what was judged           nothing hop-by-hop
 //!                                  └► content()
 //!                                     what people release
+//!
+//!   Place::clear() before all of it, Credential::inject() after all of it: nothing between has the credential
 //! ```
 
 mod bearer;
 pub mod content;
+mod credential;
 mod escape;
 mod fields;
 mod framing;
@@ -34,6 +37,7 @@ mod upstream;
 
 pub use bearer::bearer;
 pub use content::{MAX_REVIEW_BYTES, readable};
+pub use credential::{Credential, Place, Unfit};
 pub use escape::MalformedTarget;
 pub use framing::Framing;
 pub use head::RequestHead;

@@ -132,16 +132,19 @@ fn read_query(raw: &str, canonical: &mut String) -> Result<Vec<Pair>, MalformedT
     Ok(pairs)
 }
 
-/// Returns whether a framework could read the key as one that replaces the method (HT-19). PHP drops leading spaces, cuts
-/// at `[`, and reads spaces and dots as `_`.
+/// Returns whether a framework could read the key as one that replaces the method (HT-19).
 fn overrides_method(key: &str) -> bool {
-    let name = key.split('[').next().unwrap_or(key).trim();
-    let name: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     matches!(
-        name.as_str(),
+        as_frameworks_read(key).as_str(),
         "_method" | "_httpmethod" | "x_http_method" | "x_http_method_override" | "x_method_override"
     )
+}
+
+/// Returns the key as a lenient framework may read it: PHP drops leading spaces, cuts at `[`, and reads spaces and dots as
+/// `_`; others do not tell cases apart.
+pub(crate) fn as_frameworks_read(key: &str) -> String {
+    let name = key.split('[').next().unwrap_or(key).trim();
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
 #[cfg(test)]

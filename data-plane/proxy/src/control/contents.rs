@@ -1,8 +1,9 @@
 //! What the node was sent: a snapshot, and what deltas made of it.
 
-use crate::world::CannotApply;
+use crate::world::{CannotApply, Given};
 use hoop_gate::DigestKey;
-use hoop_model::{Object, Redacted, Revision};
+use hoop_model::spec::SecretValue;
+use hoop_model::{Object, Redacted, Revision, Uid};
 use hoop_wire::v1;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub(crate) struct Contents {
     digest_key: Redacted<Vec<u8>>,
     /// By uid.
     objects: BTreeMap<Vec<u8>, Read>,
+    /// The values of sealed secrets, by the uids of their Secrets.
+    values: BTreeMap<Vec<u8>, SecretValue>,
 }
 
 /// Says that a delta does not begin where the node is, or leads backwards.
@@ -29,6 +32,7 @@ impl Contents {
             revision: snapshot.revision.unwrap_or_default().into(),
             digest_key: Redacted::new(snapshot.digest_key),
             objects: snapshot.objects.into_iter().map(read).collect(),
+            values: snapshot.secrets.into_iter().filter_map(value).collect(),
         }
     }
 
@@ -41,8 +45,15 @@ impl Contents {
         let revision = delta.revision.map(Revision::from).filter(|revision| *revision > base).ok_or(NotOnBase)?;
         for gone in &delta.removed {
             self.objects.remove(&gone.uid);
+            self.values.remove(&gone.uid);
         }
-        self.objects.extend(delta.changed.into_iter().map(read));
+        for object in delta.changed {
+            let (uid, object) = read(object);
+            // A Secret that is kept elsewhere from here on comes without its value.
+            self.values.remove(&uid);
+            self.objects.insert(uid, object);
+        }
+        self.values.extend(delta.secrets.into_iter().filter_map(value));
         self.revision = revision;
         Ok(())
     }
@@ -52,18 +63,20 @@ impl Contents {
         self.revision
     }
 
-    /// Returns the objects and the key.
+    /// Returns the objects, and what comes with them.
     ///
     /// # Errors
     /// [`CannotApply`] for the first that cannot be used.
-    pub(crate) fn read(&self) -> Result<(Vec<Arc<Object>>, DigestKey), CannotApply> {
+    pub(crate) fn read(&self) -> Result<(Vec<Arc<Object>>, Given), CannotApply> {
         let whole = |reason: String| CannotApply { object: String::new(), reason };
         if self.revision == Revision::default() {
             return Err(whole("the snapshot has no revision".to_owned()));
         }
-        let key = DigestKey::from_slice(self.digest_key.reveal());
-        let key = key.map_err(|error| whole(format!("the snapshot has no digest key: {error}")))?;
-        Ok((self.objects.values().cloned().collect::<Result<_, _>>()?, key))
+        let digest_key = DigestKey::from_slice(self.digest_key.reveal());
+        let digest_key = digest_key.map_err(|error| whole(format!("the snapshot has no digest key: {error}")))?;
+        let by_uid = |(uid, value): (&Vec<u8>, &SecretValue)| Some((Uid::from_slice(uid).ok()?, value.clone()));
+        let values = self.values.iter().filter_map(by_uid).collect();
+        Ok((self.objects.values().cloned().collect::<Result<_, _>>()?, Given { digest_key, values }))
     }
 }
 
@@ -71,6 +84,11 @@ fn read(object: v1::Object) -> (Vec<u8>, Read) {
     let (name, uid) = object.metadata.as_ref().map(|m| (m.name.clone(), m.uid.clone())).unwrap_or_default();
     let read = Object::try_from(object).map(Arc::new);
     (uid, read.map_err(|malformed| CannotApply { object: name, reason: malformed.to_string() }))
+}
+
+/// A value that is none is left out: what needs it refuses.
+fn value(opened: v1::OpenedSecret) -> Option<(Vec<u8>, SecretValue)> {
+    Some((opened.secret_uid, SecretValue::parse(opened.value).ok()?))
 }
 
 #[cfg(test)]
@@ -85,6 +103,10 @@ mod tests {
         v1::Object { metadata: Some(metadata), spec: Some(spec) }
     }
 
+    fn empty(index: u64, digest_key: Vec<u8>) -> v1::Snapshot {
+        v1::Snapshot { revision: at(index), cluster_version: 1, digest_key, ..v1::Snapshot::default() }
+    }
+
     fn at(index: u64) -> Option<v1::Revision> {
         Some(v1::Revision { epoch: 1, index })
     }
@@ -95,13 +117,13 @@ mod tests {
 
     fn delta(base: u64, revision: u64, changed: Vec<v1::Object>, removed: &[u8]) -> v1::Delta {
         let removed = removed.iter().map(|uid| v1::ObjectRef { uid: vec![*uid; 16], ..Default::default() });
-        v1::Delta { base: at(base), revision: at(revision), changed, removed: removed.collect() }
+        v1::Delta { base: at(base), revision: at(revision), changed, removed: removed.collect(), secrets: vec![] }
     }
 
     #[test]
     fn a_delta_is_taken_on_exactly_its_base_and_forwards() {
         let objects = vec![object(1, Some("a")), object(2, Some("b"))];
-        let snapshot = v1::Snapshot { revision: at(5), cluster_version: 1, objects, digest_key: vec![9; 32] };
+        let snapshot = v1::Snapshot { objects, ..empty(5, vec![9; 32]) };
         let mut contents = Contents::of(snapshot);
         for (base, revision) in [(4, 6), (6, 7), (5, 5), (5, 4), (0, 6)] {
             let refused = contents.change(delta(base, revision, vec![object(3, Some("c"))], &[1]));
@@ -118,10 +140,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_keeps_the_rest_from_being_used_until_it_is_replaced_or_removed() {
-        let snapshot = |digest_key| v1::Snapshot { revision: at(1), cluster_version: 1, objects: vec![], digest_key };
-        assert!(Contents::of(snapshot(vec![9; 31])).read().unwrap_err().reason.contains("digest key"));
+        assert!(Contents::of(empty(1, vec![9; 31])).read().unwrap_err().reason.contains("digest key"));
         assert!(Contents::of(v1::Snapshot::default()).read().unwrap_err().reason.contains("no revision"));
-        let mut contents = Contents::of(snapshot(vec![9; 32]));
+        let mut contents = Contents::of(empty(1, vec![9; 32]));
         contents.change(delta(1, 2, vec![object(1, None), object(2, Some("b"))], &[])).unwrap();
         assert_eq!(contents.read().unwrap_err().object, "o1");
         contents.change(delta(2, 3, vec![object(1, Some("a"))], &[])).unwrap();
@@ -130,5 +151,26 @@ mod tests {
         assert!(contents.read().is_err());
         contents.change(delta(4, 5, vec![], &[3])).unwrap();
         assert_eq!(names(&contents), ["o1", "o2"]);
+    }
+
+    #[test]
+    fn se_09_a_value_follows_its_secret_and_leaves_with_it() {
+        let opened =
+            |uid: u8, value: &str| v1::OpenedSecret { secret_uid: vec![uid; 16], version: 1, value: value.into() };
+        let values = |contents: &Contents| {
+            let values = contents.read().unwrap().1.values.into_values();
+            values.map(|value| String::from_utf8(value.reveal().to_vec()).unwrap()).collect::<Vec<_>>()
+        };
+        let objects = vec![object(1, Some("a")), object(2, Some("b"))];
+        let secrets = vec![opened(1, "value-1"), opened(2, "value-2"), opened(3, "")];
+        let mut contents = Contents::of(v1::Snapshot { objects, secrets, ..empty(1, vec![9; 32]) });
+        assert_eq!(values(&contents), ["value-1", "value-2"], "and nothing that is no value");
+        let rotated = vec![opened(1, "value-3")];
+        contents.change(v1::Delta { secrets: rotated, ..delta(1, 2, vec![object(1, Some("a"))], &[]) }).unwrap();
+        assert_eq!(values(&contents), ["value-3", "value-2"]);
+        contents.change(delta(2, 3, vec![], &[2])).unwrap();
+        assert_eq!(values(&contents), ["value-3"]);
+        contents.change(delta(3, 4, vec![object(1, Some("b"))], &[])).unwrap();
+        assert_eq!(values(&contents), Vec::<String>::new(), "it says no more that it has a value");
     }
 }

@@ -10,14 +10,13 @@ use crate::evidence::medium::Directory;
 use crate::hold::desk::Desk;
 use crate::hold::wire;
 use crate::settling::Settled;
-use crate::world::{CannotApply, Compiled, Policy, Shared};
+use crate::world::{CannotApply, Compiled, Local, Policy, Shared};
 use hoop_gate::BootMillis;
 use hoop_model::{ApprovalId, Revision, UnixMillis};
 use hoop_wire::v1;
 use hoop_wire::v1::fleet_client::FleetClient;
 use hoop_wire::v1::from_node::Message as Up;
 use hoop_wire::v1::to_node::Message as Down;
-use rustls::RootCertStore;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -43,7 +42,7 @@ const OUTBOX: usize = 32;
 pub(crate) struct Link {
     pub(crate) shared: Arc<Shared>,
     pub(crate) publisher: Rc<RefCell<Publisher>>,
-    pub(crate) roots: Arc<RootCertStore>,
+    pub(crate) local: Arc<Local>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) directory: Directory,
     /// What was received, applied or not; none if a snapshot is needed.
@@ -202,11 +201,10 @@ impl Attachment<'_> {
         let revision = contents.revision();
         let read = contents.read();
         let previous = self.link.publisher.borrow().policy().cloned();
-        let roots = Arc::clone(&self.link.roots);
+        let local = Arc::clone(&self.link.local);
         self.compiling = Some(tokio::task::spawn_blocking(move || {
-            let compiled = read.and_then(|(objects, digest_key)| {
-                Policy::compile(&objects, revision, previous.as_deref(), &roots, digest_key)
-            });
+            let compiled = read
+                .and_then(|(objects, given)| Policy::compile(&objects, revision, previous.as_deref(), &local, given));
             (revision, compiled)
         }));
     }

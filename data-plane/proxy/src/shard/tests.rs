@@ -63,6 +63,7 @@ fn config(spool: &std::path::Path) -> Config {
         spool_max_bytes: DEFAULT_SPOOL_MAX_BYTES,
         shards: 1,
         drain_delay: Duration::ZERO,
+        secrets: crate::SecretSources::default(),
         join: Join { token_file: spool.to_owned(), control_plane: vec![], ca: spool.to_owned() },
     }
 }
@@ -111,6 +112,7 @@ fn connection(upstream: std::net::SocketAddr, recording: Recording) -> Spec {
         protocol: Protocol::Http,
         upstream: Origin::parse(&format!("http://{upstream}")).unwrap(),
         upstream_ca: None,
+        credential: None,
         environment: None,
         recording,
         session_grace: Duration::ZERO,
@@ -199,8 +201,10 @@ impl Stage {
 
     fn publish(&mut self, index: u64) {
         let roots = Arc::new(rustls::RootCertStore::empty());
+        let local = crate::world::Local { roots, sources: crate::SecretSources::default() };
+        let given = crate::world::Given { digest_key: DigestKey::new([9; 32]), values: Default::default() };
         let revision = Revision { epoch: 0, index };
-        let compiled = Policy::compile(&self.objects, revision, None, &roots, DigestKey::new([9; 32])).unwrap();
+        let compiled = Policy::compile(&self.objects, revision, None, &local, given).unwrap();
         self.publisher.apply(compiled).unwrap();
     }
 

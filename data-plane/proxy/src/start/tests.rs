@@ -221,7 +221,8 @@ impl ControlPlane {
         let metadata = v1::Metadata { name: "rules".into(), uid: vec![1; 16], generation: 1, revision };
         let object = v1::Object { metadata: Some(metadata), spec: Some(spec) };
         let digest_key = vec![9; 32];
-        let snapshot = v1::Snapshot { revision, cluster_version: 1, objects: vec![object], digest_key };
+        let snapshot =
+            v1::Snapshot { revision, cluster_version: 1, objects: vec![object], digest_key, secrets: vec![] };
         self.snapshots.lock().unwrap().push(snapshot);
     }
 
@@ -254,6 +255,7 @@ fn config(directory: &std::path::Path, address: String, ca: &str) -> Config {
     std::fs::write(path("token"), "secret\n").unwrap();
     std::fs::write(path("ca.pem"), ca).unwrap();
     Config {
+        secrets: crate::SecretSources::default(),
         node: ResourceName::parse("dp-1").unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Plaintext,

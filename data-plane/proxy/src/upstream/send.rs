@@ -2,13 +2,15 @@
 
 use super::answer::{Account, Answer};
 use super::upload::{Payload, Progress, Upload};
+use crate::credential::supply::unavailable;
 use crate::front::reply::Reply;
 use crate::shard::{self, Shard};
 use crate::walk::checkout::Checkout;
+use crate::world::{Backend, World};
 use hoop_gate::{Authority, Permit};
 use hoop_model::{Code, Refusal};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,12 +18,12 @@ use tokio::task::unconstrained;
 use tokio::time::timeout_at;
 
 /// What goes to a backend, and over what.
-pub(crate) struct Sending {
+pub(crate) struct Sending<'a> {
     pub(crate) head: Parts,
     pub(crate) body: Payload,
     pub(crate) over: Checkout,
-    /// How long the backend may take until its response head is there.
-    pub(crate) response_timeout: Duration,
+    /// The backend as it was when the command was judged.
+    pub(crate) backend: &'a Backend,
 }
 
 /// Sends a command and returns the answer, which streams.
@@ -30,15 +32,17 @@ pub(crate) struct Sending {
 pub(crate) async fn send(
     shard: &Shard,
     permit: Permit,
-    sending: Sending,
+    sending: Sending<'_>,
     account: &mut Option<Account>,
 ) -> Result<Response<Reply>, Box<Refusal>> {
-    let Sending { head, body, over: Checkout { mut line, key }, response_timeout } = sending;
+    let Sending { mut head, body, over: Checkout { mut line, key }, backend } = sending;
     let (upload, progress) = Upload::new(body);
-    let request = Request::from_parts(head, upload);
 
     // INVARIANT (I10): from here to the first write there is no point where this task could be suspended.
     let now = shard::now();
+    shard.look(|world| sign_in(&mut head, backend, world))??;
+    let request = Request::from_parts(head, upload);
+    let response_timeout = backend.spec.response_timeout;
     let cleared = shard.look(|world| {
         let standing = |identity| world.policy.standing(identity, now.wall.to_seconds());
         let lease = **shard.shared.lease.load();
@@ -59,6 +63,12 @@ pub(crate) async fn send(
         account.answered();
     }
     let (head, incoming) = response.into_parts();
+    let is_about_us = matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+    if is_about_us && backend.supply.is_some() {
+        // Whatever it says is about the gateway's credential, which is not the caller's business.
+        tracing::warn!(connection = %backend.name, status = head.status.as_u16(), "a backend rejects the credential");
+        return Err(refusal(Code::CredentialRejected, "the backend does not accept the gateway's credential"));
+    }
     let mut headers = head.headers;
     hoop_http::from_upstream(head.status, &mut headers)?;
     let Some(mut account) = account.take() else {
@@ -70,6 +80,18 @@ pub(crate) async fn send(
     *response.status_mut() = head.status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// Signs in to the backend: the last thing that is written on a head. A command that waited for people is sent with the
+/// credential there is by now, and with none that is for another upstream.
+fn sign_in(head: &mut Parts, judged: &Backend, world: &World) -> Result<(), Box<Refusal>> {
+    let now = world.policy.backend(&judged.name);
+    let now = now.filter(|now| now.uid == judged.uid && now.generation == judged.generation);
+    match (&judged.supply, now.map(|now| &now.supply)) {
+        (None, _) => Ok(()),
+        (Some(_), Some(Some(supply))) => supply.inject(head),
+        (Some(_), Some(None) | None) => Err(unavailable()),
+    }
 }
 
 /// Waits for an answer until `limit` after the last byte of the upload went on: a long upload is not a slow backend, and

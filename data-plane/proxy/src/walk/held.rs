@@ -107,7 +107,7 @@ impl Command<'_> {
         let sent = async {
             let over = still_good(shard, caller, backend, over).await?;
             let body = Payload::Captured(Full::new(captive.body.clone()));
-            let sending = Sending { head, body, over, response_timeout: backend.spec.response_timeout };
+            let sending = Sending { head, body, over, backend };
             send(shard, permit, sending, account).await
         };
         let sent = sent.await;

@@ -1,6 +1,6 @@
 //! Connection: one backend behind the gateway.
 
-use super::{InvalidSpec, Origin, Scheme, require};
+use super::{Credential, InvalidSpec, Origin, Scheme, require};
 use crate::ResourceName;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,6 +38,9 @@ pub struct Connection {
     /// PEM certificates the backend is verified against, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream_ca: Option<String>,
+    /// What its commands are sent with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Credential>,
     /// The environment the backend belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<ResourceName>,
@@ -78,6 +81,7 @@ impl Connection {
         require(self.hold <= Duration::from_secs(600), "hold", "must be at most 10m")?;
         let ca_fits = self.upstream_ca.is_none() || self.upstream.scheme == Scheme::Https;
         require(ca_fits, "upstreamCa", "needs an `https://` upstream")?;
+        self.credential.as_ref().map_or(Ok(()), Credential::check)?;
         require(self.nodes.len() <= 16, "nodes", "must be at most 16 labels")
     }
 

@@ -1,20 +1,24 @@
 //! Specs: what an administrator writes, one file per kind. Unknown keys are errors, and every value is parsed here once.
 
 mod connection;
+mod credential;
 mod data_class;
 mod identity;
 mod issuer;
 mod origin;
 mod person;
 mod policy;
+mod secret;
 
 pub use connection::{Connection, Labels, Protocol, Recording};
+pub use credential::{Credential, CredentialForm};
 pub use data_class::{Builtin, ClassName, DataClass, InvalidClassName, Recognise, Transform};
 pub use identity::{ClaimCondition, ContainsText, Identity, IntegerIs};
 pub use issuer::{Algorithm, Audience, Issuer, KeySource, MAX_TOKEN_LIFETIME};
 pub use origin::{InvalidOrigin, Origin, Scheme};
 pub use person::Person;
 pub use policy::{MAX_POLICY_BYTES, Policy};
+pub use secret::{InvalidSecretValue, MAX_SECRET_BYTES, MIN_SECRET_BYTES, Secret, SecretSource, SecretValue};
 
 /// Says that a spec contradicts itself or leaves a bound, in the administrator's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +42,7 @@ impl crate::Spec {
             Self::Connection(connection) => connection.check(),
             Self::Policy(policy) => policy.check(),
             Self::Person(person) => person.check(),
+            Self::Secret(secret) => secret.check(),
         }
     }
 }

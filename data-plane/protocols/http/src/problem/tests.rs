@@ -46,6 +46,8 @@ not_ready 503
 lease_expired 503
 recorder_unavailable 503
 draining 503
+credential_unavailable 503
+credential_rejected 502
 upstream_unreachable 502
 upstream_misbehaved 502
 upstream_loop 502

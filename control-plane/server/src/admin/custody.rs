@@ -1,0 +1,65 @@
+//! Credentials: which secret may be sent where, and which changes put a secret to use.
+
+use super::request::Document;
+use hoop_model::spec::{Connection, Secret};
+use hoop_model::{Kind, Object, ResourceName, Spec};
+use hoop_state::State;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The objects as they would be, by kind and name.
+type Objects = BTreeMap<(Kind, ResourceName), Arc<Object>>;
+
+/// Returns what is wrong with the credentials of connections, in the administrator's words.
+pub(super) fn problems(objects: &Objects) -> Vec<String> {
+    let connections = objects.values().filter_map(|object| match &object.spec {
+        Spec::Connection(connection) => Some((&object.metadata.name, connection)),
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => None,
+    });
+    connections.filter_map(|(name, connection)| problem(objects, name, connection)).collect()
+}
+
+fn problem(objects: &Objects, name: &ResourceName, connection: &Connection) -> Option<String> {
+    let wanted = &connection.credential.as_ref()?.secret;
+    let Some(secret) = objects.get(&(Kind::Secret, wanted.clone())).and_then(|object| secret(object)) else {
+        return Some(format!("Connection `{name}`: `credential.secret`: there is no Secret `{wanted}`"));
+    };
+    let upstream = &connection.upstream;
+    (!secret.may_be_sent_to(upstream)).then(|| {
+        format!("Connection `{name}`: `credential.secret`: Secret `{wanted}` is not `for` the upstream `{upstream}`")
+    })
+}
+
+/// Returns the secrets that the documents put to use: whoever applies them decides that a value goes somewhere it did not
+/// go before. That is a new Secret, one that is for more origins or kept elsewhere, and one that a Connection sends that
+/// did not, or not like that. INVARIANT: the right to use a secret (`admin:secret:use`) is asked for these, and here only.
+pub(super) fn put_to_use(state: &State, documents: &[Document]) -> BTreeSet<ResourceName> {
+    documents.iter().filter_map(|document| used(state, document)).collect()
+}
+
+fn used(state: &State, document: &Document) -> Option<ResourceName> {
+    let before = state.object(document.spec.kind(), &document.name).map(|object| &object.spec);
+    match (&document.spec, before) {
+        (Spec::Secret(after), Some(Spec::Secret(before))) => {
+            let is_known = after.source == before.source && after.sent_to.iter().all(|to| before.may_be_sent_to(to));
+            (!is_known).then(|| document.name.clone())
+        }
+        (Spec::Secret(_), _) => Some(document.name.clone()),
+        (Spec::Connection(after), before) => {
+            let before = before.and_then(|spec| match spec {
+                Spec::Connection(before) => Some((&before.credential, &before.upstream)),
+                Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => None,
+            });
+            let is_known = before == Some((&after.credential, &after.upstream));
+            after.credential.as_ref().filter(|_| !is_known).map(|credential| credential.secret.clone())
+        }
+        (Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_), _) => None,
+    }
+}
+
+fn secret(object: &Object) -> Option<&Secret> {
+    match &object.spec {
+        Spec::Secret(secret) => Some(secret),
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Policy(_) | Spec::Person(_) => None,
+    }
+}
