@@ -9,6 +9,7 @@
 //!   main ─▶ config    one TOML file ─▶ typed value, or line and column
 //!        ─▶ telemetry stderr, one event per line whatever a user's text holds
 //!        ─▶ crypto    the one TLS provider
+//!   linked ─▶ memory   the allocator of every binary
 //!   shells ─▶ clock, random                 `now` and ids, for the pure crates
 //!          ─▶ pki     ClusterCa ─signs─▶ NodeKey's request ─▶ certificate ─▶ PeerIdentity
 //!          ─▶ seal    SealKey: secrets at rest, bound to what they belong to
@@ -21,6 +22,7 @@ pub mod config;
 pub mod crypto;
 pub mod files;
 pub mod issuer;
+mod memory;
 pub mod pki;
 mod random;
 pub mod seal;
