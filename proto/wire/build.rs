@@ -10,8 +10,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files: Vec<_> = names.iter().map(|name| root.join(format!("hoop/v1/{name}.proto"))).collect();
     println!("cargo:rerun-if-changed={}", root.join("hoop").display());
     let descriptors = protox::compile(&files, [&root])?;
-    // What holds a secret's value in clear gets a Debug by hand that does not print it: src/secret.rs.
-    let silent = [".hoop.v1.SetSecretRequest", ".hoop.v1.OpenedSecret"];
+    // What holds a value or a key in clear gets a Debug by hand that does not print it: src/secret.rs.
+    let silent = [".hoop.v1.SetSecretRequest", ".hoop.v1.OpenedSecret", ".hoop.v1.Snapshot"];
     tonic_prost_build::configure().btree_map(".").skip_debug(silent).compile_fds(descriptors)?;
     Ok(())
 }

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// Whose address is on every line of `/lines/N`.
+pub const LINE_OWNER: &str = "line-owner@canary.example";
 
 /// A request as the backend read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +44,14 @@ struct Tape {
     seen: Mutex<Vec<Seen>>,
     open: Mutex<Vec<TcpStream>>,
     scripts: Mutex<BTreeMap<String, Vec<Vec<u8>>>>,
+    released: (Mutex<bool>, Condvar),
     stopped: AtomicBool,
 }
 
 /// The running backend. It answers every request with JSON, except for these targets:
 ///
 /// * those of [`Backend::says`] get that,
+/// * `/lines/N` gets N lines of JSON of 1 KiB each, the last of them once [`Backend::release`] was called,
 /// * `/silent…` gets no answer at all,
 /// * `/hang-up…` gets its connection closed,
 /// * `/redirect…` gets a redirect to `/redirected`,
@@ -103,6 +108,12 @@ impl Backend {
     pub fn says(&self, target: &str, parts: &[&[u8]]) {
         let parts = parts.iter().map(|part| part.to_vec()).collect();
         self.tape.scripts.lock().unwrap().insert(target.to_owned(), parts);
+    }
+
+    /// Lets every answer come to its end that waits for this.
+    pub fn release(&self) {
+        *self.tape.released.0.lock().unwrap() = true;
+        self.tape.released.1.notify_all();
     }
 
     /// Returns every byte it got, per connection; with TLS, what was inside.
@@ -190,6 +201,10 @@ impl<S: Read + Write> Talk<'_, S> {
                 }
                 continue;
             }
+            if let Some(lines) = target.strip_prefix("/lines/").and_then(|lines| lines.parse().ok()) {
+                self.write_lines(lines)?;
+                continue;
+            }
             if target.starts_with("/hang-up") {
                 return Ok(());
             }
@@ -212,6 +227,24 @@ impl<S: Read + Write> Talk<'_, S> {
             self.stream.write_all((head + &body).as_bytes())?;
             self.stream.flush()?;
         }
+    }
+
+    fn write_lines(&mut self, lines: u64) -> io::Result<()> {
+        self.stream.write_all(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n",
+        )?;
+        for number in 1..=lines {
+            if number == lines {
+                self.stream.flush()?;
+                let released = self.tape.released.0.lock().unwrap();
+                drop(self.tape.released.1.wait_while(released, |released| !*released).unwrap());
+            }
+            let start = format!("{{\"line\":{number},\"owner\":\"{LINE_OWNER}\",\"text\":\"");
+            let line = format!("{start:x<1020}\"}}\n");
+            self.stream.write_all(format!("{:x}\r\n{line}\r\n", line.len()).as_bytes())?;
+        }
+        self.stream.write_all(b"0\r\n\r\n")?;
+        self.stream.flush()
     }
 
     fn read_request(&mut self) -> io::Result<Seen> {

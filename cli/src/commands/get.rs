@@ -63,6 +63,7 @@ fn json(object: &Object) -> serde_json::Result<serde_json::Value> {
         Spec::Policy(policy) => serde_json::to_value(policy)?,
         Spec::Person(person) => serde_json::to_value(person)?,
         Spec::Secret(secret) => serde_json::to_value(secret)?,
+        Spec::DataClass(class) => serde_json::to_value(class)?,
     };
     Ok(json!({
         "apiVersion": "hoop/v1",

@@ -5,6 +5,24 @@ use hoop_model::spec::Origin;
 use serde_json::json;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Whose order it is.
+const CUSTOMER: &str = "ada.lovelace@example.org";
+/// What it was paid with: a number for tests that no issuer gives out.
+const CARD: &str = "4242 4242 4242 4242";
+/// What a partner's service would let in.
+const PARTNER_KEY: &str = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// An order, with what such services tend to have in them: nested, in free text, and in JSON inside a string.
+fn order(state: &str) -> serde_json::Value {
+    json!({
+        "id": 7,
+        "state": state,
+        "customer": {"email": CUSTOMER, "payment": {"card": CARD, "card_holder": "A. Lovelace"}},
+        "comment": format!("call back {CUSTOMER}, the card {CARD} was declined once"),
+        "partner": json!({"url": "https://partner.example.com", "token": PARTNER_KEY}).to_string(),
+    })
+}
+
 /// A running demo backend.
 pub(super) struct DemoBackend {
     origin: Origin,
@@ -27,16 +45,23 @@ impl DemoBackend {
             }
             match (request.method().as_str(), request.uri().path()) {
                 ("GET", "/") => json(200, &json!({"service": "react", "resources": ["/orders/7", "/notes/1"]})),
-                ("GET", "/orders/7") => json(200, &json!({"id": 7, "state": "open", "items": 3})),
-                ("GET", "/notes/1") => json(200, &json!({"id": 1, "text": "restock before Friday"})),
+                ("GET", "/orders/7") => json(200, &order("open")),
+                ("GET", "/notes/1") => {
+                    json(200, &json!({"id": 1, "text": format!("restock before Friday; ask {CUSTOMER}")}))
+                }
                 ("PATCH", "/notes/1") => json(200, &json!({"id": 1, "saved": true})),
-                ("PATCH", "/orders/7") => json(200, &json!({"id": 7, "state": "cancelled"})),
+                ("PATCH", "/orders/7") => json(200, &order("cancelled")),
                 ("DELETE", "/orders/7") => json(200, &json!({"deleted": 7})),
                 _ => json(404, &json!({"error": "not found"})),
             }
         })
         .await?;
         Ok(Self { origin: Origin::parse(&format!("http://{address}"))?, key, seen })
+    }
+
+    /// Returns the values that a job must not see.
+    pub(super) fn sensitive(&self) -> [&str; 4] {
+        [CUSTOMER, CARD, PARTNER_KEY, &self.key]
     }
 
     /// Returns where it is.

@@ -57,6 +57,7 @@ impl Stage {
         applied.push_str(&documents::document_of_key(backend.origin()));
         let credential = ", credential: {secret: react-api, as: bearer}";
         applied.push_str(&documents::document_of_connection("react", backend.origin(), credential));
+        applied.push_str(documents::CARDS);
         applied.push_str(documents::OPEN_POLICY);
         planes.apply(&applied).await.context("apply the demo's resources")?;
         let token = issuer.token(&Claims::nightly())?;
@@ -88,9 +89,13 @@ impl Stage {
     }
 
     async fn read_is_allowed(&self, job: &mut Job) -> anyhow::Result<()> {
-        step("the job reads, with nothing but its OIDC token");
+        step("the job reads, with nothing but its OIDC token; what is sensitive is masked");
         let answer = self.send(job, "GET", "/c/react/orders/7", "").await?;
         ensure!(answer.status == 200, "expected 200, saw {answer:?}");
+        let shown = answer.body.to_string();
+        for masked in ["[masked:pii.email]", "************4242", "[masked:secret.api_key]"] {
+            ensure!(shown.contains(masked), "expected `{masked}`, saw {answer:?}");
+        }
         self.backend_saw(&["GET /orders/7"])
     }
 
@@ -278,7 +283,9 @@ impl Stage {
         let answer = job.send(method, path, &self.token, body).await?;
         println!("  {method} {path}");
         saw(&answer);
-        ensure!(!answer.body.to_string().contains(self.backend.key()), "the job saw the service's key");
+        let shown = answer.body.to_string();
+        let leaked = self.backend.sensitive().into_iter().find(|value| shown.contains(value));
+        ensure!(leaked.is_none(), "the job saw `{}`", leaked.unwrap_or_default());
         Ok(answer)
     }
 

@@ -60,6 +60,14 @@ pub(super) fn document_of_key(origin: &Origin) -> String {
     )
 }
 
+/// What stands in place of card numbers. Every other class is redacted.
+pub(super) const CARDS: &str = "---
+apiVersion: hoop/v1
+kind: DataClass
+metadata: {name: cards}
+spec: {class: pii.card, recognise: {builtin: payment_card, fields: [card_number]}, transform: {keepLast: 4}}
+";
+
 /// What the demo begins with.
 pub(super) const OPEN_POLICY: &str = r#"---
 apiVersion: hoop/v1

@@ -20,6 +20,7 @@ const LOG_KEY: &str = "cluster-log-key";
 const DIGEST_KEY: &str = "cluster-digest-key";
 /// The same, of the key that seals the values of secrets.
 const SECRETS_KEY: &str = "cluster-secrets-key";
+const MASKING_KEY: &str = "cluster-masking-key";
 /// The keys' generation, bound into their sealed bytes: it is the first and only one.
 const GENERATION: u64 = 1;
 
@@ -50,6 +51,9 @@ pub enum BirthError {
     /// The opened bytes are no key for secrets.
     #[error("the key of secrets' values in the data directory is not usable")]
     UnusableSecretsKey,
+    /// The opened bytes are no key for masked values.
+    #[error("the key of masked values' hashes in the data directory is not usable")]
+    UnusableMaskingKey,
     /// The opened bytes are not the CA's.
     #[error("the cluster CA in the data directory is not usable")]
     Unusable(#[source] OpenError),
@@ -63,6 +67,8 @@ pub(crate) struct Opened {
     pub(crate) log: LogIdentity,
     /// What digests of held commands are keyed with.
     pub(crate) digest_key: DigestKey,
+    /// What hashes of masked values are keyed with.
+    pub(crate) masking_key: MaskingKey,
     /// Seals and opens the values of secrets.
     pub(crate) vault: Vault,
     /// Shown once.
@@ -71,6 +77,9 @@ pub(crate) struct Opened {
 
 /// What digests of held commands are keyed with: HMAC-SHA-256's.
 pub(crate) type DigestKey = Redacted<[u8; 32]>;
+
+/// What hashes of masked values are keyed with: HMAC-SHA-256's.
+pub(crate) type MaskingKey = Redacted<[u8; 32]>;
 
 /// Who the evidence log is, and what proves it.
 pub(crate) struct LogIdentity {
@@ -105,8 +114,11 @@ fn open(birth: &Bootstrap, seal_key: &SealKey) -> Result<Opened, BirthError> {
     let secrets_key = opened(SECRETS_KEY, &birth.secrets_key_sealed)?;
     let secrets_key = secrets_key.reveal().as_slice().try_into().map_err(|_| BirthError::UnusableSecretsKey)?;
     let vault = Vault::new(&Redacted::new(secrets_key));
+    let masking_key = opened(MASKING_KEY, &birth.masking_key_sealed)?;
+    let masking_key = masking_key.reveal().as_slice().try_into().map_err(|_| BirthError::UnusableMaskingKey)?;
+    let masking_key = Redacted::new(masking_key);
     let log = LogIdentity { origin: origin(birth.cluster_uid), key };
-    Ok(Opened { ca, log, digest_key, vault, admin_token: None })
+    Ok(Opened { ca, log, digest_key, masking_key, vault, admin_token: None })
 }
 
 async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthError> {
@@ -117,6 +129,7 @@ async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthEr
     let key = signing_key(seed.reveal())?;
     let digest_key: DigestKey = Redacted::new(hoop_node::random());
     let secrets_key = Redacted::new(hoop_node::random::<32>());
+    let masking_key: MaskingKey = Redacted::new(hoop_node::random());
     let admin = token::mint();
     let sealed = |kind, secret| seal_key.seal(kind, &cluster_uid.to_bytes(), GENERATION, secret);
     let bootstrap = Bootstrap {
@@ -129,6 +142,7 @@ async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthEr
         log_key_sealed: sealed(LOG_KEY, seed.reveal()),
         digest_key_sealed: sealed(DIGEST_KEY, digest_key.reveal()),
         secrets_key_sealed: sealed(SECRETS_KEY, secrets_key.reveal()),
+        masking_key_sealed: sealed(MASKING_KEY, masking_key.reveal()),
     };
     let proposed = replica.propose(Change::Bootstrap(bootstrap), None, CONTROL_PLANE, now).await;
     match proposed.map_err(BirthError::NotProposed)? {
@@ -136,7 +150,7 @@ async fn create(replica: &Replica, seal_key: &SealKey) -> Result<Opened, BirthEr
             tracing::info!(cluster = %cluster_uid, "cluster created");
             let log = LogIdentity { origin: origin(cluster_uid), key };
             let vault = Vault::new(&secrets_key);
-            Ok(Opened { ca, log, digest_key, vault, admin_token: Some(admin.text) })
+            Ok(Opened { ca, log, digest_key, masking_key, vault, admin_token: Some(admin.text) })
         }
         Reply::Rejected(rejection) => Err(BirthError::Rejected(rejection)),
         Reply::Applied { .. } | Reply::Joined { .. } | Reply::Anchored { .. } | Reply::Approval(_) => {

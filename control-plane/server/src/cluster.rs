@@ -1,7 +1,7 @@
 //! What every service needs of the cluster: its state, its agreement, its time and its authority.
 
 use crate::approvals::{ApprovalRules, Reviews};
-use crate::birth::DigestKey;
+use crate::birth::{DigestKey, MaskingKey};
 use crate::evidence::Evidence;
 use crate::fleet::Registry;
 use crate::fresh::Freshness;
@@ -31,6 +31,7 @@ pub(crate) struct Cluster {
     ca_pem: String,
     evidence: Evidence,
     digest_key: DigestKey,
+    masking_key: MaskingKey,
     vault: Vault,
     people: People,
     approval_rules: ApprovalRules,
@@ -52,6 +53,7 @@ pub(crate) struct Parts {
     pub(crate) evidence: Evidence,
     /// What digests of commands are keyed with.
     pub(crate) digest_key: DigestKey,
+    pub(crate) masking_key: MaskingKey,
     /// Seals and opens the values of secrets.
     pub(crate) vault: Vault,
     /// Seals and opens what approvers read.
@@ -63,7 +65,8 @@ pub(crate) struct Parts {
 impl Cluster {
     /// Puts it together.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { replica, freshness, fleet, ca, evidence, digest_key, vault, reviews, stopping } = parts;
+        let Parts { replica, freshness, fleet, ca, evidence, digest_key, masking_key, vault, reviews, stopping } =
+            parts;
         let ca_pem = hoop_node::pki::pem(ca.certificate_der(), "CERTIFICATE");
         let (people, approval_rules) = (People::new(), ApprovalRules::default());
         Self {
@@ -74,6 +77,7 @@ impl Cluster {
             ca_pem,
             evidence,
             digest_key,
+            masking_key,
             vault,
             people,
             approval_rules,
@@ -154,6 +158,11 @@ impl Cluster {
     /// Returns what nodes key the digests of held commands with.
     pub(crate) const fn digest_key(&self) -> &DigestKey {
         &self.digest_key
+    }
+
+    /// Returns what hashes of masked values are keyed with.
+    pub(crate) const fn masking_key(&self) -> &MaskingKey {
+        &self.masking_key
     }
 
     /// Returns what seals and opens the values of secrets.

@@ -133,7 +133,7 @@ async fn open(
     places: Places,
     (listener, server_names): (TcpListener, Vec<String>),
 ) -> Result<Opened, StartError> {
-    let birth::Opened { ca, log, digest_key, vault, admin_token } =
+    let birth::Opened { ca, log, digest_key, masking_key, vault, admin_token } =
         birth::open_or_create(replica, &seal_key).await.map_err(StartError::Birth)?;
     let evidence = Evidence::open(places, log, replica.state()).await.map_err(StartError::Evidence)?;
     let (stop, stopping) = watch::channel(false);
@@ -146,6 +146,7 @@ async fn open(
         ca,
         evidence,
         digest_key,
+        masking_key,
         vault,
         reviews: Reviews::new(seal_key),
         stopping,

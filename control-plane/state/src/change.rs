@@ -93,6 +93,8 @@ pub struct Bootstrap {
     pub digest_key_sealed: Vec<u8>,
     /// What seals the values of secrets, itself sealed.
     pub secrets_key_sealed: Vec<u8>,
+    /// The key of hashes that stand in place of masked values, sealed.
+    pub masking_key_sealed: Vec<u8>,
 }
 
 /// Creates and changes objects, all of them or none.

@@ -5,15 +5,14 @@
 //! only from the cluster version on that brings it: nodes with different software must reach the same hash.
 
 mod approvals;
+mod spec;
 
 use crate::{AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, LogStored, MintJoinToken, NewObject};
 use crate::{Precondition, Reference, Role, SetSecret, SpendJoinToken};
 use aws_lc_rs::digest::{Context, SHA256};
-use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Credential, CredentialForm, Identity, Issuer};
-use hoop_model::spec::{KeySource, Labels, Person, Policy, Protocol, Recording, Secret, SecretSource};
+use hoop_model::SegmentRoot;
+use hoop_model::spec::Labels;
 use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Head, Incarnation, ResourceName, Revision};
-use hoop_model::{SegmentRoot, Spec};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Hashes what a change asks for.
@@ -175,6 +174,7 @@ impl Hash {
             log_key_sealed,
             digest_key_sealed,
             secrets_key_sealed,
+            masking_key_sealed,
         } = bootstrap;
         self.number(1);
         self.number(*cluster_version);
@@ -186,23 +186,14 @@ impl Hash {
         self.bytes(log_key_sealed);
         self.bytes(digest_key_sealed);
         self.bytes(secrets_key_sealed);
+        self.bytes(masking_key_sealed);
     }
 
     fn object(&mut self, object: &NewObject) {
         let NewObject { name, spec, precondition, uid: _, references: _ } = object;
         self.name(name);
         self.precondition(*precondition);
-        match spec {
-            Spec::Issuer(issuer) => self.issuer(issuer),
-            Spec::Identity(identity) => self.identity(identity),
-            Spec::Connection(connection) => self.connection(connection),
-            Spec::Policy(Policy { cedar }) => {
-                self.number(4);
-                self.text(cedar);
-            }
-            Spec::Person(person) => self.person(person),
-            Spec::Secret(secret) => self.secret(secret),
-        }
+        self.spec(spec);
     }
 
     fn precondition(&mut self, precondition: Precondition) {
@@ -215,146 +206,6 @@ impl Hash {
             }
         }
     }
-
-    fn issuer(&mut self, issuer: &Issuer) {
-        let Issuer { audience, url, audiences, algorithms, max_token_lifetime, token_type, jwks, ca } = issuer;
-        self.number(1);
-        self.number(match audience {
-            Audience::Identities => 1,
-            Audience::People => 2,
-        });
-        self.text(url);
-        self.list(audiences.iter(), |hash, audience| hash.text(audience));
-        self.list(algorithms.iter(), |hash, algorithm| hash.number(number_of(*algorithm)));
-        self.millis(*max_token_lifetime);
-        self.optional(token_type.as_deref(), Self::text);
-        match jwks {
-            KeySource::Discover {} => self.number(1),
-            KeySource::Keys(keys) => {
-                self.number(2);
-                self.text(keys);
-            }
-        }
-        self.optional(ca.as_deref(), Self::text);
-    }
-
-    fn identity(&mut self, identity: &Identity) {
-        let Identity { issuer, claims, run, owner, groups, environment, expires, suspended } = identity;
-        self.number(2);
-        self.name(issuer);
-        self.claims(claims);
-        self.text(run);
-        self.text(owner);
-        self.list(groups.iter(), Self::name);
-        self.optional(environment.as_ref(), Self::name);
-        self.optional(*expires, Self::number);
-        self.number(u64::from(*suspended));
-    }
-
-    fn person(&mut self, person: &Person) {
-        let Person { issuer, claims, teams, suspended } = person;
-        self.number(5);
-        self.name(issuer);
-        self.claims(claims);
-        self.list(teams.iter(), Self::name);
-        self.number(u64::from(*suspended));
-    }
-
-    fn claims(&mut self, claims: &BTreeMap<String, ClaimCondition>) {
-        self.list(claims.iter(), |hash, (claim, condition)| {
-            hash.text(claim);
-            match condition {
-                ClaimCondition::Equals(text) => {
-                    hash.number(1);
-                    hash.text(text);
-                }
-                ClaimCondition::Integer(is) => {
-                    hash.number(2);
-                    hash.bytes(&is.integer.to_be_bytes());
-                }
-                ClaimCondition::Contains(element) => {
-                    hash.number(3);
-                    hash.text(&element.contains);
-                }
-            }
-        });
-    }
-
-    fn connection(&mut self, connection: &Connection) {
-        let Connection {
-            protocol,
-            upstream,
-            upstream_ca,
-            credential,
-            environment,
-            recording,
-            session_grace,
-            response_timeout,
-            hold,
-            nodes,
-        } = connection;
-        self.number(3);
-        self.number(match protocol {
-            Protocol::Http => 1,
-        });
-        self.text(&upstream.to_string());
-        self.optional(upstream_ca.as_deref(), Self::text);
-        self.optional(environment.as_ref(), Self::name);
-        self.number(match recording {
-            Recording::Standard => 1,
-            Recording::Strict => 2,
-        });
-        self.millis(*session_grace);
-        self.millis(*response_timeout);
-        self.millis(*hold);
-        self.labels(nodes);
-        if let Some(credential) = credential {
-            self.credential(credential);
-        }
-    }
-
-    fn credential(&mut self, Credential { secret, form }: &Credential) {
-        self.number(10);
-        self.name(secret);
-        let (kind, name) = match form {
-            CredentialForm::Bearer => (1, ""),
-            CredentialForm::Basic(user) => (2, user.as_str()),
-            CredentialForm::Header(name) => (3, name.as_str()),
-            CredentialForm::Query(name) => (4, name.as_str()),
-        };
-        self.number(kind);
-        self.text(name);
-    }
-
-    fn secret(&mut self, Secret { source, sent_to }: &Secret) {
-        self.number(6);
-        match source {
-            SecretSource::File(path) => {
-                self.number(1);
-                self.text(path);
-            }
-            SecretSource::Env(name) => {
-                self.number(2);
-                self.text(name);
-            }
-            SecretSource::Sealed => self.number(3),
-        }
-        self.list(sent_to.iter(), |hash, origin| hash.text(&origin.to_string()));
-    }
-}
-
-const fn number_of(algorithm: Algorithm) -> u64 {
-    match algorithm {
-        Algorithm::RS256 => 1,
-        Algorithm::RS384 => 2,
-        Algorithm::RS512 => 3,
-        Algorithm::PS256 => 4,
-        Algorithm::PS384 => 5,
-        Algorithm::PS512 => 6,
-        Algorithm::ES256 => 7,
-        Algorithm::ES384 => 8,
-        Algorithm::EdDSA => 9,
-    }
 }
 
 #[cfg(test)]
@@ -364,7 +215,21 @@ mod tests {
     use crate::tests::secrets::{secret, setting, using};
     use crate::tests::support::{apply, at, bootstrap, chain, connection, delete, ending, identity, issuer, key, mint};
     use crate::tests::support::{object, policy, reference, root, spend, stored};
-    use hoop_model::Kind;
+    use hoop_model::spec::{Builtin, ClassName, Connection, CredentialForm, DataClass, Recognise, Recording};
+    use hoop_model::spec::{SecretSource, Transform};
+    use hoop_model::{Kind, Spec};
+
+    fn masking(classes: &[&str]) -> Spec {
+        let Spec::Connection(all) = connection("https://a.test") else { panic!("not a connection") };
+        let mask = classes.iter().map(|class| ClassName::parse(class).unwrap()).collect();
+        Spec::Connection(Connection { mask: Some(mask), ..all })
+    }
+
+    fn class(builtin: Option<Builtin>, fields: &[&str], transform: Transform) -> Spec {
+        let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        let recognise = Recognise { builtin, fields };
+        Spec::DataClass(DataClass { class: ClassName::parse("pii.a").unwrap(), recognise, transform })
+    }
 
     fn strict() -> Spec {
         let Spec::Connection(standard) = connection("https://a.test") else { panic!("not a connection") };
@@ -389,7 +254,7 @@ mod tests {
         let base = Revision::default();
         let only = |spec| apply(base, vec![object("a", spec, 1)]);
         let changes = [
-            (bootstrap(), "e9d05e831577f6a0"),
+            (bootstrap(), "1437e7e870d5102d"),
             (only(issuer("https://a.test")), "5c90d815e9c191fe"),
             (only(identity("a", "ops")), "839fffef95bd8ab7"),
             (only(connection("https://a.test")), "d24cc7b74717e8d9"),
@@ -410,6 +275,11 @@ mod tests {
             (only(secret(SecretSource::Env("a".into()))), "c507ea1ebf01fd9d"),
             (only(secret(SecretSource::Sealed)), "e5469d85f9bc8729"),
             (setting(2, 7, base), "b25abf0ce986941b"),
+            (only(masking(&[])), "9412f5497b1e12ad"),
+            (only(masking(&["pii", "secret"])), "52a089ee0e44198a"),
+            (only(class(Some(Builtin::Email), &[], Transform::Redact)), "0b4767d0ee110d82"),
+            (only(class(None, &["a", "b"], Transform::KeyedHash)), "419b3df8a08e6540"),
+            (only(class(None, &["a"], Transform::KeepLast(4))), "89343ebec76441c1"),
         ];
         let found: Vec<String> = changes.iter().map(|(change, _)| of(change).to_string()).collect();
         let frozen: Vec<&str> = changes.iter().map(|(_, hash)| *hash).collect();

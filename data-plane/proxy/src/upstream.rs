@@ -8,6 +8,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod connect;
+mod keeping;
 pub(crate) mod line;
 pub(crate) mod pool;
 pub(crate) mod send;

@@ -6,6 +6,7 @@
 //! ```
 
 mod backend;
+pub(crate) mod masking;
 
 use crate::control::publish::read_keys;
 use crate::credential::source::SecretSources;
@@ -26,6 +27,7 @@ use tokio::time::Instant;
 
 pub(crate) use backend::Backend;
 use backend::Secrets;
+use masking::{Classes, MaskingKey};
 
 /// One revision, compiled.
 pub(crate) struct Policy {
@@ -36,6 +38,7 @@ pub(crate) struct Policy {
     /// What digests of commands are keyed with.
     pub(crate) digest_key: DigestKey,
     identities: BTreeMap<Uid, Known>,
+    classes: Arc<Classes>,
     backends: BTreeMap<ResourceName, Arc<Backend>>,
 }
 
@@ -119,6 +122,8 @@ pub(crate) struct Given {
     pub(crate) digest_key: DigestKey,
     /// The values of sealed secrets, by their uids.
     pub(crate) values: BTreeMap<Uid, SecretValue>,
+    /// What hashes of masked values are keyed with.
+    pub(crate) masking_key: MaskingKey,
 }
 
 /// What a revision is compiled with that is the node's own.
@@ -155,6 +160,7 @@ impl Policy {
             issuers: BTreeMap::new(),
             digest_key: given.digest_key,
             identities: BTreeMap::new(),
+            classes: Classes::of(objects, given.masking_key, previous.map(|previous| &previous.classes)),
             backends: BTreeMap::new(),
         };
         let secrets = Secrets::of(objects, given.values, &local.sources);
@@ -184,10 +190,10 @@ impl Policy {
                 }
                 Spec::Connection(connection) => {
                     let before = previous.and_then(|previous| previous.backends.get(name));
-                    let backend = Backend::of(object, connection, (local, &secrets), before);
+                    let backend = Backend::of(object, connection, (local, &secrets, &policy.classes), before);
                     policy.backends.insert(name.clone(), backend.map_err(|error| cannot(name, &*error))?);
                 }
-                Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => {}
+                Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) | Spec::DataClass(_) => {}
             }
         }
         Ok((policy, keys))

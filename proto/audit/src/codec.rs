@@ -2,8 +2,8 @@
 
 use crate::wire;
 use crate::{
-    CloseReason, CommandId, CommandVerdict, Entry, HoldStage, HoldStep, Judged, Kind, Named, Opening, Outcome, Release,
-    Response,
+    AnswerEnd, CloseReason, CommandId, CommandVerdict, Content, Entry, HoldStage, HoldStep, Judged, Kind,
+    MAX_KEPT_BYTES, Named, Opening, Outcome, Release, Response,
 };
 use hoop_model::{
     ApprovalId, Code, CommandDigest, ContentHash, Effect, PolicyRef, ResourceName, Revision, Target, TraceId, Uid,
@@ -136,7 +136,32 @@ impl From<&Response> for wire::Response {
             bytes_in: r.bytes_in,
             bytes_out: r.bytes_out,
             duration_us: u64::try_from(r.duration.as_micros()).unwrap_or(u64::MAX),
+            ended: r.ended.number(),
+            masked: r
+                .masked
+                .iter()
+                .map(|(class, count)| wire::Masked { class: class.to_string(), count: *count })
+                .collect(),
+            request: r.request.as_ref().map(Into::into),
+            answer: r.answer.as_ref().map(Into::into),
         }
+    }
+}
+
+impl From<&Content> for wire::Content {
+    fn from(Content { start, hash }: &Content) -> Self {
+        Self { start: start.to_vec(), hash: hash.to_vec() }
+    }
+}
+
+impl TryFrom<wire::Content> for Content {
+    type Error = Malformed;
+    fn try_from(content: wire::Content) -> Result<Self, Malformed> {
+        if content.start.len() > MAX_KEPT_BYTES {
+            return Err("content");
+        }
+        let hash = content.hash.as_slice().try_into().map_err(|_| "content")?;
+        Ok(Self { start: content.start.into(), hash })
     }
 }
 
@@ -149,6 +174,10 @@ impl TryFrom<wire::Response> for Response {
             bytes_in: r.bytes_in,
             bytes_out: r.bytes_out,
             duration: Duration::from_micros(r.duration_us),
+            ended: AnswerEnd::from_number(r.ended).ok_or("end of the answer")?,
+            masked: r.masked.into_iter().map(|masked| (masked.class.into(), masked.count)).collect(),
+            request: r.request.map(TryInto::try_into).transpose()?,
+            answer: r.answer.map(TryInto::try_into).transpose()?,
         })
     }
 }

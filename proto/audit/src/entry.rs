@@ -146,7 +146,7 @@ pub struct HoldStep {
     pub judged: Judged,
 }
 
-/// What the backend answered, in numbers.
+/// How the answer to a command ended, and what of both bodies may be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Response {
     /// The command it answers.
@@ -159,7 +159,29 @@ pub struct Response {
     pub bytes_out: u64,
     /// From the first byte up to the last byte down; recorded in microseconds.
     pub duration: Duration,
+    /// How the answer ended.
+    pub ended: AnswerEnd,
+    /// How many values of each data class were masked in the answer: classes in their order, no zeros.
+    pub masked: Vec<(Box<str>, u64)>,
+    /// The command's body; `None` if nothing of one went to the backend.
+    pub request: Option<Content>,
+    /// The answer's body; `None` if nothing of one came from the backend.
+    pub answer: Option<Content>,
 }
+
+/// What is kept of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Content {
+    /// How it begins, masked and without its content coding, at most [`MAX_KEPT_BYTES`]. Empty where it cannot be
+    /// inspected, or where the connection masks nothing.
+    pub start: Box<[u8]>,
+    /// HMAC-SHA-256 of all that went by, as the backend sent or got it, under a key of the cluster: equal bodies are known
+    /// as such, and nobody without the key can try guesses.
+    pub hash: [u8; 32],
+}
+
+/// Most bytes of a body that a record has.
+pub const MAX_KEPT_BYTES: usize = 16 << 10;
 
 macro_rules! numbered {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $number:literal $word:literal,)* }) => {
@@ -196,6 +218,24 @@ macro_rules! numbered {
             }
         }
     };
+}
+
+numbered! {
+    /// How an answer ended.
+    AnswerEnd {
+        /// The caller got the backend's answer to its end.
+        Whole = 1 "whole",
+        /// The gateway answered by itself.
+        Refused = 2 "refused",
+        /// The backend broke off.
+        Backend = 3 "backend_broke_off",
+        /// The caller went away before the end.
+        Caller = 4 "caller_left",
+        /// The session, or the node's authority, ended.
+        Cut = 5 "cut",
+        /// What followed could not be inspected, and did not go to the caller.
+        Uninspectable = 6 "uninspectable",
+    }
 }
 
 numbered! {

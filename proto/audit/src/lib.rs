@@ -71,7 +71,8 @@ mod tests;
 pub use auditor::{AuditFailed, Auditor, ChainReport, Fault, Pending, Place, Problem, Report, Unanchored};
 pub use chain::{Chain, Durability, Frame, Receipt, Unrecordable};
 pub use crypto::{InvalidSeed, SigningKey, VerifyingKey};
-pub use entry::{CloseReason, CommandId, CommandVerdict, Entry, HoldStage, HoldStep, Kind, Named, Opening, Response};
+pub use entry::{AnswerEnd, CloseReason, CommandId, CommandVerdict, Content, Entry, HoldStage, HoldStep, Kind};
+pub use entry::{MAX_KEPT_BYTES, Named, Opening, Response};
 pub use hoop_model::Head;
 pub use judged::{Judged, Outcome, Release};
 pub use log::{

@@ -82,6 +82,32 @@ pub(crate) struct Response {
     pub(crate) bytes_out: u64,
     #[prost(uint64, tag = "5")]
     pub(crate) duration_us: u64,
+    #[prost(uint32, tag = "6")]
+    pub(crate) ended: u32,
+    #[prost(message, repeated, tag = "7")]
+    pub(crate) masked: Vec<Masked>,
+    #[prost(message, optional, tag = "8")]
+    pub(crate) request: Option<Content>,
+    #[prost(message, optional, tag = "9")]
+    pub(crate) answer: Option<Content>,
+}
+
+/// How many values of a data class were masked.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Masked {
+    #[prost(string, tag = "1")]
+    pub(crate) class: String,
+    #[prost(uint64, tag = "2")]
+    pub(crate) count: u64,
+}
+
+/// What is kept of a body.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Content {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) start: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) hash: Vec<u8>,
 }
 
 /// Payload of `closed`.

@@ -1,6 +1,6 @@
 //! Objects: what every resource has beside its spec.
 
-use crate::spec::{Connection, Identity, Issuer, Person, Policy, Secret};
+use crate::spec::{Connection, DataClass, Identity, Issuer, Person, Policy, Secret};
 use crate::{ResourceName, Uid};
 use std::fmt;
 use std::str::FromStr;
@@ -80,6 +80,8 @@ kinds! {
     Person(Person);
     /// A backend's credential, or where it is.
     Secret(Secret);
+    /// A kind of sensitive data, masked in what backends answer.
+    DataClass(DataClass);
 }
 
 /// Says that a text names no kind.

@@ -71,7 +71,7 @@ impl Rules {
                 Spec::Connection(connection) => {
                     connections.insert(name.clone(), connection.environment.clone());
                 }
-                Spec::Issuer(_) | Spec::Identity(_) | Spec::Person(_) | Spec::Secret(_) => {}
+                Spec::Issuer(_) | Spec::Identity(_) | Spec::Person(_) | Spec::Secret(_) | Spec::DataClass(_) => {}
             }
         }
         if !errors.is_empty() {

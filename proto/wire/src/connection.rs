@@ -3,7 +3,7 @@
 use crate::error::{Malformed, parsed};
 use crate::v1;
 use hoop_model::ResourceName;
-use hoop_model::spec::{Connection, Origin, Protocol, Recording};
+use hoop_model::spec::{ClassName, Connection, Origin, Protocol, Recording};
 use std::time::Duration;
 
 pub(crate) fn millis(span: Duration) -> u64 {
@@ -30,6 +30,10 @@ impl From<&Connection> for v1::Connection {
             hold_ms: millis(connection.hold),
             nodes: connection.nodes.clone(),
             credential: connection.credential.as_ref().map(Into::into),
+            mask: connection
+                .mask
+                .as_ref()
+                .map(|mask| v1::MaskSelection { classes: mask.iter().map(ToString::to_string).collect() }),
         }
     }
 }
@@ -62,6 +66,11 @@ impl TryFrom<v1::Connection> for Connection {
             hold: Duration::from_millis(connection.hold_ms),
             nodes: connection.nodes,
             credential: connection.credential.map(TryInto::try_into).transpose()?,
+            mask: connection.mask.map(classes).transpose()?,
         })
     }
+}
+
+fn classes(mask: v1::MaskSelection) -> Result<Vec<ClassName>, Malformed> {
+    mask.classes.iter().map(|class| parsed(ClassName::parse(class), "mask")).collect()
 }

@@ -21,6 +21,7 @@ pub mod v1 {
 
 mod approval;
 mod connection;
+mod data_class;
 mod error;
 mod evidence;
 mod identity;

@@ -68,6 +68,7 @@ impl From<&Spec> for v1::Spec {
             Spec::Policy(policy) => v1::spec::Kind::Policy(v1::Policy { cedar: policy.cedar.clone() }),
             Spec::Person(person) => v1::spec::Kind::Person(person.into()),
             Spec::Secret(secret) => v1::spec::Kind::Secret(secret.into()),
+            Spec::DataClass(class) => v1::spec::Kind::DataClass(class.into()),
         };
         Self { kind: Some(kind) }
     }
@@ -85,6 +86,7 @@ impl TryFrom<v1::Spec> for Spec {
             v1::spec::Kind::Policy(policy) => Self::Policy(spec::Policy { cedar: policy.cedar }),
             v1::spec::Kind::Person(person) => Self::Person(person.try_into()?),
             v1::spec::Kind::Secret(secret) => Self::Secret(secret.try_into()?),
+            v1::spec::Kind::DataClass(class) => Self::DataClass(class.try_into()?),
         };
         spec.check().map_err(|invalid| Malformed { field: invalid.field, problem: invalid.problem })?;
         Ok(spec)

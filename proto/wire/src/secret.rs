@@ -74,3 +74,12 @@ impl fmt::Debug for v1::OpenedSecret {
         shown.field("secret_uid", secret_uid).field("version", version).finish_non_exhaustive()
     }
 }
+
+impl fmt::Debug for v1::Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, cluster_version, objects, digest_key: _, secrets, masking_key: _ } = self;
+        let mut shown = f.debug_struct("Snapshot");
+        shown.field("revision", revision).field("cluster_version", cluster_version).field("objects", objects);
+        shown.field("secrets", secrets).finish_non_exhaustive()
+    }
+}

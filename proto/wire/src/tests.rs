@@ -2,8 +2,9 @@
 
 use crate::v1;
 use hoop_model::spec::{
-    Algorithm, Audience, ClaimCondition, Connection, ContainsText, Credential, CredentialForm, Identity, IntegerIs,
-    Issuer, KeySource, Origin, Person, Policy, Protocol, Recording, Secret, SecretSource,
+    Algorithm, Audience, Builtin, ClaimCondition, ClassName, Connection, ContainsText, Credential, CredentialForm,
+    DataClass, Identity, IntegerIs, Issuer, KeySource, Origin, Person, Policy, Protocol, Recognise, Recording, Secret,
+    SecretSource, Transform,
 };
 use hoop_model::{Metadata, Object, ResourceName, Revision, Spec, Uid};
 use prost::Message;
@@ -33,6 +34,7 @@ fn connection_with(form: CredentialForm) -> Spec {
         upstream: Origin::parse("https://a.test").unwrap(),
         upstream_ca: None,
         credential: Some(Credential { secret: name("a"), form }),
+        mask: Some(vec![ClassName::parse("pii.email").unwrap(), ClassName::parse("secret").unwrap()]),
         environment: None,
         recording: Recording::Strict,
         session_grace: Duration::ZERO,
@@ -40,6 +42,16 @@ fn connection_with(form: CredentialForm) -> Spec {
         hold: Duration::ZERO,
         nodes: BTreeMap::new(),
     })
+}
+
+fn plain_connection() -> Connection {
+    let Spec::Connection(connection) = connection_with(CredentialForm::Bearer) else { panic!("not a connection") };
+    Connection { credential: None, mask: None, ..connection }
+}
+
+fn class(builtin: Option<Builtin>, transform: Transform) -> Spec {
+    let recognise = Recognise { builtin, fields: vec!["a".into(), "b".into()] };
+    Spec::DataClass(DataClass { class: ClassName::parse("pii.a").unwrap(), recognise, transform })
 }
 
 fn secret(source: SecretSource) -> Spec {
@@ -77,7 +89,12 @@ fn specs() -> Vec<Spec> {
             hold: Duration::from_secs(8),
             nodes: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
             credential: None,
+            mask: None,
         }),
+        Spec::Connection(Connection { mask: Some(vec![]), ..plain_connection() }),
+        class(Some(Builtin::PaymentCard), Transform::KeepLast(4)),
+        class(Some(Builtin::Email), Transform::KeyedHash),
+        class(None, Transform::Redact),
         connection_with(CredentialForm::Bearer),
         connection_with(CredentialForm::Basic("svc".into())),
         connection_with(CredentialForm::Header("X-Api-Key".into())),
@@ -124,6 +141,18 @@ fn a_spec_that_breaks_a_rule_does_not_read() {
             v1::spec::Kind::Connection(v1::Connection { credential: Some(credential), .. }) => {
                 credential.form = Some(v1::credential::Form::Bearer(false));
                 "credential.as.bearer"
+            }
+            v1::spec::Kind::Connection(v1::Connection { mask: Some(mask), .. }) => {
+                mask.classes = vec!["PII".into()];
+                "mask"
+            }
+            v1::spec::Kind::DataClass(class) if class.builtin.is_some() => {
+                class.builtin = Some(99);
+                "recognise.builtin"
+            }
+            v1::spec::Kind::DataClass(class) => {
+                class.transform = Some(v1::data_class::Transform::Redact(false));
+                "transform.redact"
             }
             v1::spec::Kind::Connection(connection) => {
                 connection.protocol = 99;

@@ -192,6 +192,21 @@ fn who_comes_back_takes_the_approval_up_once() {
 }
 
 #[test]
+fn hm_who_releases_a_command_sees_it_masked_and_what_runs_is_what_was_sent() {
+    let stage = stage_with_holds(1);
+    let body = r#"{"owner":"ada.canary@mail.example","state":"paid"}"#;
+    let waiting = waiting_post(&stage, body);
+    let ann = ann(&stage);
+    let id = the_one_that_waits(&ann);
+    let shown = ann.approvals(&["show", &id]).expect_done();
+    assert!(shown.contains(r#"{"owner":"[masked:pii.email]","state":"paid"}"#), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
+    let _ = ann.approvals(&["approve", &id]).expect_done();
+    assert_eq!(waiting.join().unwrap().unwrap().status, 200);
+    assert_eq!(stage.backend.seen()[0].body, body.as_bytes());
+}
+
+#[test]
 fn ap_11_only_those_who_may_release_it_see_it_and_vote() {
     let stage = stage_with_holds(1);
     let held = post(&stage, r#"{"card":"4111111111111111"}"#, &[("Prefer", "wait=0")]);

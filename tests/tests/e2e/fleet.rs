@@ -57,7 +57,7 @@ fn ends_unfinished(mut stream: TcpStream) {
 fn jwt_29_a_revoked_identity_is_cut_off_and_the_receipt_says_so_when_it_is() {
     let stage = Stage::set();
     let streams = endless_backend();
-    stage.cluster.apply_and_wait(&connection("streams", &format!("http://{streams}"), ""));
+    stage.cluster.apply_and_wait(&connection("streams", &format!("http://{streams}"), "mask: []"));
     let token = stage.issuer.token();
     let mut job = stage.connect();
     assert_eq!(job.send("GET", "/c/orders/1", &token).unwrap().status, 200);

@@ -10,6 +10,7 @@ mod faults;
 mod fleet;
 mod framing;
 mod hygiene;
+mod masking;
 mod newcomer;
 mod path;
 mod policy;

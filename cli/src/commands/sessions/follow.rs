@@ -15,6 +15,9 @@ use tonic::Streaming;
 pub(crate) struct Show {
     /// The session, as `sessions list` names it.
     id: SessionId,
+    /// Also print how bodies begin, masked, as far as the records have them (16 KiB of each). JSON always has them.
+    #[arg(long)]
+    bodies: bool,
     /// How to print.
     #[arg(short, long = "output", value_enum, default_value = "text")]
     output: LineFormat,
@@ -52,6 +55,9 @@ impl Show {
         while let Some(seen) = next(&mut records, Some(self.id)).await? {
             any = true;
             print_line(&shown(&seen, self.output, Naming::Known))?;
+            if self.bodies && matches!(self.output, LineFormat::Text) {
+                line::bodies(&seen).iter().try_for_each(|line| print_line(line))?;
+            }
         }
         ensure!(any, "there are no records of session {}", self.id);
         Ok(Outcome::Done)

@@ -2,7 +2,7 @@
 
 use super::follow::Seen;
 use crate::shown::Utc;
-use hoop_audit::{CommandVerdict, Entry, HoldStep, Judged, Named, Opening, Outcome, Response};
+use hoop_audit::{CommandVerdict, Content, Entry, HoldStep, Judged, Named, Opening, Outcome, Response};
 use hoop_model::{Effect, PolicyRef, Target};
 use serde_json::{Map, Value, json};
 
@@ -80,7 +80,16 @@ fn of_response(response: &Response) -> Map<String, Value> {
         "bytes_in": response.bytes_in,
         "bytes_out": response.bytes_out,
         "duration_us": u64::try_from(response.duration.as_micros()).unwrap_or(u64::MAX),
+        "ended": response.ended.as_str(),
+        "masked": response.masked.iter().map(|(class, count)| (class.to_string(), json!(count))).collect::<Map<_, _>>(),
+        "request": response.request.as_ref().map(content),
+        "answer": response.answer.as_ref().map(content),
     }))
+}
+
+/// A body's beginning is text in whatever encoding it came; what is not UTF-8 of it is replaced.
+fn content(content: &Content) -> Value {
+    json!({"start": String::from_utf8_lossy(&content.start), "hash": hex::encode(content.hash)})
 }
 
 fn named(named: &Named) -> Value {
@@ -166,7 +175,11 @@ mod tests {
         });
         assert_eq!(own(session.remove(0)), verdict);
         assert_eq!(own(session.remove(0)), json!({"command": 1}));
-        let response = json!({"command": 1, "status": 200, "bytes_in": 0, "bytes_out": 1536, "duration_us": 38_250});
+        let response = json!({
+            "command": 1, "status": 200, "bytes_in": 0, "bytes_out": 1536, "duration_us": 38_250, "ended": "whole",
+            "masked": {"pii.email": 2}, "request": null,
+            "answer": {"start": "{\"owner\":\"[masked:pii.email]\"}", "hash": "07".repeat(32)},
+        });
         assert_eq!(own(session.remove(0)), response);
         let refused = own(session.remove(0));
         assert_eq!((&refused["judged"]["word"], &refused["judged"]["code"]), (&json!("refuse"), &json!("forbidden")));

@@ -2,7 +2,7 @@
 
 use super::follow::Seen;
 use crate::shown::{Bytes, Span, Utc, escape};
-use hoop_audit::{CommandVerdict, Entry, HoldStep, Judged, Opening, Outcome, Release, Response};
+use hoop_audit::{AnswerEnd, CommandVerdict, Entry, HoldStep, Judged, Opening, Outcome, Release, Response};
 use hoop_model::{PolicyRef, TraceId};
 
 /// Shows a record in one line: when, what, and what matters of it, in parts that two spaces keep apart.
@@ -46,13 +46,35 @@ fn of_step(step: &HoldStep) -> Vec<String> {
 }
 
 fn of_response(response: &Response) -> Vec<String> {
-    vec![
+    let mut parts = vec![
         format!("#{}", response.command),
         response.status.to_string(),
         format!("{} in", Bytes(response.bytes_in)),
         format!("{} out", Bytes(response.bytes_out)),
         Span(response.duration).to_string(),
-    ]
+    ];
+    if !matches!(response.ended, AnswerEnd::Whole | AnswerEnd::Refused) {
+        parts.push(response.ended.to_string());
+    }
+    if !response.masked.is_empty() {
+        let masked = response.masked.iter().map(|(class, count)| format!("{count} {}", escape(class)));
+        parts.push(format!("masked {}", masked.collect::<Vec<_>>().join(", ")));
+    }
+    parts
+}
+
+/// Shows the bodies of an exchange, as far as the record has them: lines of their own below the record's.
+pub(super) fn bodies(seen: &Seen) -> Vec<String> {
+    let Entry::Response(response) = &seen.record.entry else { return Vec::new() };
+    let mut lines = Vec::new();
+    for (mark, content) in [(">", &response.request), ("<", &response.answer)] {
+        let Some(content) = content else { continue };
+        let text = String::from_utf8_lossy(&content.start);
+        lines.extend(text.lines().map(|line| format!("    {mark} {}", escape(line))));
+        let prefix: String = content.hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        lines.push(format!("    {mark} ({} kept, hash {prefix}…)", Bytes(content.start.len() as u64)));
+    }
+    lines
 }
 
 fn of_judged(judged: &Judged, trace: Option<TraceId>) -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use super::follow::Seen;
 use hoop_audit::{
-    Chain, CloseReason, CommandId, CommandVerdict, Entry, HoldStage, HoldStep, Judged, Named, Opening, Outcome,
-    Release, Response,
+    AnswerEnd, Chain, CloseReason, CommandId, CommandVerdict, Content, Entry, HoldStage, HoldStep, Judged, Named,
+    Opening, Outcome, Release, Response,
 };
 use hoop_model::{
     ApprovalId, Code, CommandDigest, ContentHash, Effect, Incarnation, PolicyRef, ResourceName, Revision, SessionId,
@@ -70,6 +70,10 @@ pub(crate) fn session() -> Vec<Entry> {
             status: 200,
             bytes_in: 0,
             bytes_out: 1536,
+            ended: AnswerEnd::Whole,
+            masked: vec![("pii.email".into(), 2)],
+            request: None,
+            answer: Some(Content { start: br#"{"owner":"[masked:pii.email]"}"#.as_slice().into(), hash: [7; 32] }),
             duration: Duration::from_micros(38_250),
         }),
         Entry::Verdict(verdict(2, "DELETE /orders/7", judged(Outcome::Refuse(Code::Forbidden), &refused))),

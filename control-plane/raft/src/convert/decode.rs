@@ -113,9 +113,11 @@ fn change_of(change: v1::proposal::Change) -> Result<Change, Malformed> {
 fn bootstrap_of(bootstrap: v1::proposal::Bootstrap) -> Result<Bootstrap, Malformed> {
     let known = (1..=CLUSTER_VERSION).contains(&bootstrap.cluster_version);
     known.then_some(()).ok_or(Malformed { field: "cluster_version", problem: "is unknown to this software" })?;
-    for (field, sealed) in
-        [("digest_key_sealed", &bootstrap.digest_key_sealed), ("secrets_key_sealed", &bootstrap.secrets_key_sealed)]
-    {
+    for (field, sealed) in [
+        ("digest_key_sealed", &bootstrap.digest_key_sealed),
+        ("secrets_key_sealed", &bootstrap.secrets_key_sealed),
+        ("masking_key_sealed", &bootstrap.masking_key_sealed),
+    ] {
         (!sealed.is_empty()).then_some(()).ok_or(Malformed { field, problem: "is missing" })?;
     }
     Ok(Bootstrap {
@@ -128,6 +130,7 @@ fn bootstrap_of(bootstrap: v1::proposal::Bootstrap) -> Result<Bootstrap, Malform
         log_key_sealed: bootstrap.log_key_sealed,
         digest_key_sealed: bootstrap.digest_key_sealed,
         secrets_key_sealed: bootstrap.secrets_key_sealed,
+        masking_key_sealed: bootstrap.masking_key_sealed,
     })
 }
 

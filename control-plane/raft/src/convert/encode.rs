@@ -128,6 +128,7 @@ fn of_bootstrap(bootstrap: &Bootstrap) -> v1::proposal::Bootstrap {
         log_key_sealed,
         digest_key_sealed,
         secrets_key_sealed,
+        masking_key_sealed,
     } = bootstrap;
     v1::proposal::Bootstrap {
         cluster_version: *cluster_version,
@@ -139,6 +140,7 @@ fn of_bootstrap(bootstrap: &Bootstrap) -> v1::proposal::Bootstrap {
         log_key_sealed: log_key_sealed.clone(),
         digest_key_sealed: digest_key_sealed.clone(),
         secrets_key_sealed: secrets_key_sealed.clone(),
+        masking_key_sealed: masking_key_sealed.clone(),
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn bootstrap() -> Change {
         log_key_sealed: vec![5],
         digest_key_sealed: vec![6],
         secrets_key_sealed: vec![7],
+        masking_key_sealed: vec![8],
     })
 }
 

@@ -14,7 +14,12 @@ type Objects = BTreeMap<(Kind, ResourceName), Arc<Object>>;
 pub(super) fn problems(objects: &Objects) -> Vec<String> {
     let connections = objects.values().filter_map(|object| match &object.spec {
         Spec::Connection(connection) => Some((&object.metadata.name, connection)),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => None,
+        Spec::Issuer(_)
+        | Spec::Identity(_)
+        | Spec::Policy(_)
+        | Spec::Person(_)
+        | Spec::Secret(_)
+        | Spec::DataClass(_) => None,
     });
     connections.filter_map(|(name, connection)| problem(objects, name, connection)).collect()
 }
@@ -48,18 +53,28 @@ fn used(state: &State, document: &Document) -> Option<ResourceName> {
         (Spec::Connection(after), before) => {
             let before = before.and_then(|spec| match spec {
                 Spec::Connection(before) => Some((&before.credential, &before.upstream)),
-                Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => None,
+                Spec::Issuer(_)
+                | Spec::Identity(_)
+                | Spec::Policy(_)
+                | Spec::Person(_)
+                | Spec::Secret(_)
+                | Spec::DataClass(_) => None,
             });
             let is_known = before == Some((&after.credential, &after.upstream));
             after.credential.as_ref().filter(|_| !is_known).map(|credential| credential.secret.clone())
         }
-        (Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_), _) => None,
+        (Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::DataClass(_), _) => None,
     }
 }
 
 fn secret(object: &Object) -> Option<&Secret> {
     match &object.spec {
         Spec::Secret(secret) => Some(secret),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Policy(_) | Spec::Person(_) => None,
+        Spec::Issuer(_)
+        | Spec::Identity(_)
+        | Spec::Connection(_)
+        | Spec::Policy(_)
+        | Spec::Person(_)
+        | Spec::DataClass(_) => None,
     }
 }

@@ -13,6 +13,7 @@ mod apply;
 mod custody;
 mod delete;
 mod join_token;
+mod masking;
 mod read;
 mod request;
 mod revoke;

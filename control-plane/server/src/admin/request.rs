@@ -49,6 +49,7 @@ fn title(document: &v1::Document) -> String {
         v1::spec::Kind::Policy(_) => Kind::Policy,
         v1::spec::Kind::Person(_) => Kind::Person,
         v1::spec::Kind::Secret(_) => Kind::Secret,
+        v1::spec::Kind::DataClass(_) => Kind::DataClass,
     });
     let name = crate::reply::shortened(&document.name, 80);
     match kind {

@@ -91,7 +91,12 @@ fn set_secret(cluster: &Cluster, wanted: &Wanted, judged: Option<(&Object, Revis
 fn source(object: &Object) -> Option<&SecretSource> {
     match &object.spec {
         Spec::Secret(secret) => Some(&secret.source),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Policy(_) | Spec::Person(_) => None,
+        Spec::Issuer(_)
+        | Spec::Identity(_)
+        | Spec::Connection(_)
+        | Spec::Policy(_)
+        | Spec::Person(_)
+        | Spec::DataClass(_) => None,
     }
 }
 
@@ -120,7 +125,12 @@ fn facts(state: &State, secret: &Object) -> v1::SecretFacts {
         Spec::Connection(connection) => {
             connection.credential.as_ref().is_some_and(|credential| credential.secret == secret.metadata.name)
         }
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => false,
+        Spec::Issuer(_)
+        | Spec::Identity(_)
+        | Spec::Policy(_)
+        | Spec::Person(_)
+        | Spec::Secret(_)
+        | Spec::DataClass(_) => false,
     };
     let used_by = state.objects().filter(|object| uses(object)).map(|object| object.metadata.name.to_string());
     v1::SecretFacts {

@@ -1,6 +1,6 @@
 //! The objects as they would be after a change, and whether they may be so.
 
-use super::custody;
+use super::{custody, masking};
 use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec, Uid};
 use hoop_node::pki::trust_anchors;
 use hoop_state::{Reference, State};
@@ -76,7 +76,7 @@ impl World {
                     people.push((name, person));
                     None
                 }
-                Spec::Policy(_) | Spec::Secret(_) => None,
+                Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) => None,
             };
             // One that no node can use would fence every node that is sent it.
             if let Some((field, Err(error))) = anchors.map(|(field, pem)| (field, trust_anchors(pem))) {
@@ -86,6 +86,7 @@ impl World {
         let findings = hoop_identity::lint::trust_rules_with_people(issuers, identities, people);
         problems.extend(findings.iter().map(ToString::to_string));
         problems.extend(custody::problems(&self.objects));
+        problems.extend(masking::problems(&self.objects));
         let objects: Vec<_> = self.objects.values().cloned().collect();
         // A hold that nobody could release is a refusal in disguise.
         let named = hoop_policy::World::of(&objects).demanding_teams();
@@ -108,13 +109,20 @@ pub(super) fn references(name: &ResourceName, spec: &Spec) -> Result<BTreeSet<Re
         Spec::Policy(policy) => hoop_policy::references(name, &policy.cedar)
             .map(|named| named.iter().filter_map(object_named).collect())
             .map_err(|errors| errors.iter().map(ToString::to_string).collect()),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Person(_) | Spec::Secret(_) => {
-            Ok(BTreeSet::new())
-        }
+        Spec::Issuer(_)
+        | Spec::Identity(_)
+        | Spec::Connection(_)
+        | Spec::Person(_)
+        | Spec::Secret(_)
+        | Spec::DataClass(_) => Ok(BTreeSet::new()),
     }
 }
 
 fn object_named(entity: &hoop_policy::Reference) -> Option<Reference> {
     let kind = entity.entity_type.strip_prefix("Hoop::")?.parse().ok()?;
+    // A class is no object: an object declares it, or it is built in. What names one that is gone does not compile.
+    if kind == Kind::DataClass {
+        return None;
+    }
     Some(Reference { kind, name: ResourceName::parse(&entity.id).ok()? })
 }

@@ -101,11 +101,13 @@ mod tests {
         let spec = match kind {
             Kind::Policy => Spec::Policy(Policy { cedar: format!("// {index}") }),
             Kind::Secret => Spec::Secret(Secret { source: SecretSource::Sealed, sent_to: vec![plain().upstream] }),
-            Kind::Connection | Kind::Issuer | Kind::Identity | Kind::Person => Spec::Connection(Connection {
-                nodes: [("zone".to_owned(), next(3).to_string())].into(),
-                credential: (next(2) == 0).then(|| credential(named(next(3)))),
-                ..plain()
-            }),
+            Kind::Connection | Kind::Issuer | Kind::Identity | Kind::Person | Kind::DataClass => {
+                Spec::Connection(Connection {
+                    nodes: [("zone".to_owned(), next(3).to_string())].into(),
+                    credential: (next(2) == 0).then(|| credential(named(next(3)))),
+                    ..plain()
+                })
+            }
         };
         Arc::new(Object {
             metadata: Metadata { name: name.clone(), uid: Uid::mint(uid), generation: 1, revision },
@@ -129,6 +131,7 @@ mod tests {
             hold: Duration::ZERO,
             nodes: Labels::new(),
             credential: None,
+            mask: None,
         }
     }
 

@@ -20,7 +20,8 @@ pub(super) fn view<'a>(
         | Spec::Identity(_)
         | Spec::Policy(_)
         | Spec::Person(_)
-        | Spec::Secret(_) => None,
+        | Spec::Secret(_)
+        | Spec::DataClass(_) => None,
     });
     let secrets: BTreeSet<_> = placed.map(|credential| &credential.secret).collect();
     objects.filter(move |object| may_know(object, labels, &secrets))
@@ -30,7 +31,7 @@ fn may_know(object: &Object, labels: &Labels, secrets: &BTreeSet<&ResourceName>)
     match &object.spec {
         Spec::Connection(connection) => connection.is_placed_on(labels),
         Spec::Secret(_) => secrets.contains(&object.metadata.name),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) => true,
+        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::DataClass(_) => true,
         // Nobody but the control plane asks who people are.
         Spec::Person(_) => false,
     }

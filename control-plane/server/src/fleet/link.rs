@@ -343,6 +343,7 @@ fn snapshot(cluster: &Cluster, state: &State, labels: &Labels) -> v1::Snapshot {
         secrets: opened(objects.iter().copied(), state, cluster.vault()),
         objects: objects.into_iter().map(|object| v1::Object::from(&**object)).collect(),
         digest_key: cluster.digest_key().reveal().to_vec(),
+        masking_key: cluster.masking_key().reveal().to_vec(),
     }
 }
 

@@ -303,6 +303,7 @@ fn identity(name: &str, issuer: &str, group: &str) -> v1::Document {
 fn connection(name: &str, nodes: &[(&str, &str)]) -> v1::Document {
     let connection = v1::Connection {
         credential: None,
+        mask: None,
         protocol: v1::connection::Protocol::Http.into(),
         upstream: "https://react.internal.example.com".into(),
         upstream_ca: None,

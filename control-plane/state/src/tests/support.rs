@@ -50,6 +50,7 @@ pub(crate) fn connection(upstream: &str) -> Spec {
         upstream: Origin::parse(upstream).unwrap(),
         upstream_ca: None,
         credential: None,
+        mask: None,
         environment: Some(name("prod")),
         recording: Recording::Standard,
         session_grace: Duration::ZERO,
@@ -79,6 +80,7 @@ pub(crate) fn bootstrap() -> Change {
         log_key_sealed: vec![5],
         digest_key_sealed: vec![6],
         secrets_key_sealed: vec![7],
+        masking_key_sealed: vec![8],
     })
 }
 

@@ -55,6 +55,7 @@ pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) 
     };
     let connection = Connection {
         credential: None,
+        mask: None,
         protocol: Protocol::Http,
         upstream: Origin::parse("https://react.internal").unwrap(),
         upstream_ca: None,

@@ -23,6 +23,7 @@
 use crate::head::patience;
 use crate::upstream::Forwarded;
 use hoop_model::{Content, ContentField};
+use hoop_policy::mask::{MaskPlan, MaskedCounts};
 use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 
@@ -91,6 +92,30 @@ pub fn readable(content: &[ContentField]) -> Vec<u8> {
         }
     }
     text
+}
+
+/// Returns content as it is shown to people who release it: [`readable`], with what the plan masks in place of values. The
+/// digest covers the values themselves.
+#[must_use]
+pub fn reviewed(content: &[ContentField], plan: &MaskPlan) -> Vec<u8> {
+    let mut name: &[u8] = &[];
+    let masked = content.iter().map(|field| {
+        let named = match field.tag {
+            tag::FIELD_NAME => {
+                name = &field.bytes;
+                return field.clone();
+            }
+            tag::FIELD_VALUE => name,
+            _ => &[],
+        };
+        match plan.mask_named(named, &field.bytes, &mut MaskedCounts::default()) {
+            Ok(None) => field.clone(),
+            Ok(Some(masked)) => ContentField { tag: field.tag, bytes: masked.into() },
+            // What is nested too deep to be read may hide a value.
+            Err(_) => ContentField { tag: field.tag, bytes: b"[masked: it cannot be inspected]".as_slice().into() },
+        }
+    });
+    readable(&masked.collect::<Vec<_>>())
 }
 
 /// Whether a field says how the request is carried, not what it does.

@@ -36,7 +36,7 @@ mod target;
 mod upstream;
 
 pub use bearer::bearer;
-pub use content::{MAX_REVIEW_BYTES, readable};
+pub use content::{MAX_REVIEW_BYTES, readable, reviewed};
 pub use credential::{Credential, Place, Unfit};
 pub use escape::MalformedTarget;
 pub use framing::Framing;

@@ -15,6 +15,7 @@ type Read = Result<Arc<Object>, CannotApply>;
 pub(crate) struct Contents {
     revision: Revision,
     digest_key: Redacted<Vec<u8>>,
+    masking_key: Redacted<Vec<u8>>,
     /// By uid.
     objects: BTreeMap<Vec<u8>, Read>,
     /// The values of sealed secrets, by the uids of their Secrets.
@@ -31,6 +32,7 @@ impl Contents {
         Self {
             revision: snapshot.revision.unwrap_or_default().into(),
             digest_key: Redacted::new(snapshot.digest_key),
+            masking_key: Redacted::new(snapshot.masking_key),
             objects: snapshot.objects.into_iter().map(read).collect(),
             values: snapshot.secrets.into_iter().filter_map(value).collect(),
         }
@@ -74,9 +76,12 @@ impl Contents {
         }
         let digest_key = DigestKey::from_slice(self.digest_key.reveal());
         let digest_key = digest_key.map_err(|error| whole(format!("the snapshot has no digest key: {error}")))?;
+        let masking_key = self.masking_key.reveal().as_slice().try_into();
+        let masking_key = masking_key.map_err(|_| whole("the snapshot has no masking key".to_owned()))?;
+        let masking_key = Redacted::new(masking_key);
         let by_uid = |(uid, value): (&Vec<u8>, &SecretValue)| Some((Uid::from_slice(uid).ok()?, value.clone()));
         let values = self.values.iter().filter_map(by_uid).collect();
-        Ok((self.objects.values().cloned().collect::<Result<_, _>>()?, Given { digest_key, values }))
+        Ok((self.objects.values().cloned().collect::<Result<_, _>>()?, Given { digest_key, values, masking_key }))
     }
 }
 
@@ -104,7 +109,8 @@ mod tests {
     }
 
     fn empty(index: u64, digest_key: Vec<u8>) -> v1::Snapshot {
-        v1::Snapshot { revision: at(index), cluster_version: 1, digest_key, ..v1::Snapshot::default() }
+        let masking_key = vec![8; 32];
+        v1::Snapshot { revision: at(index), cluster_version: 1, digest_key, masking_key, ..v1::Snapshot::default() }
     }
 
     fn at(index: u64) -> Option<v1::Revision> {
@@ -141,6 +147,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_keeps_the_rest_from_being_used_until_it_is_replaced_or_removed() {
         assert!(Contents::of(empty(1, vec![9; 31])).read().unwrap_err().reason.contains("digest key"));
+        let keyless = v1::Snapshot { masking_key: vec![], ..empty(1, vec![9; 32]) };
+        assert!(Contents::of(keyless).read().unwrap_err().reason.contains("masking key"));
         assert!(Contents::of(v1::Snapshot::default()).read().unwrap_err().reason.contains("no revision"));
         let mut contents = Contents::of(empty(1, vec![9; 32]));
         contents.change(delta(1, 2, vec![object(1, None), object(2, Some("b"))], &[])).unwrap();

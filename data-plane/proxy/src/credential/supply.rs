@@ -1,10 +1,12 @@
 //! What one connection's commands are sent with.
 
 use super::source::CannotRead;
+use crate::world::masking::Masking;
 use arc_swap::ArcSwapOption;
 use hoop_http::{Credential, Place, RequestHead};
 use hoop_model::spec::{SecretSource, SecretValue};
 use hoop_model::{Code, Refusal, ResourceName, Uid};
+use hoop_policy::mask::MaskPlan;
 use http::HeaderMap;
 use http::request::Parts;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 pub(crate) struct Supply {
     pub(crate) from: From,
     place: Place,
+    masking: Masking,
     /// None: it cannot be had, and nothing is sent.
     ready: ArcSwapOption<Ready>,
 }
@@ -31,12 +34,14 @@ pub(crate) struct From {
 struct Ready {
     value: SecretValue,
     credential: Credential,
+    /// What is masked in answers, also what they echo of this value.
+    plan: Arc<MaskPlan>,
 }
 
 impl Supply {
     /// Begins with what was found.
-    pub(crate) fn new(from: From, place: Place, found: Result<SecretValue, CannotRead>) -> Self {
-        let supply = Self { from, place, ready: ArcSwapOption::empty() };
+    pub(crate) fn new(from: From, (place, masking): (Place, Masking), found: Result<SecretValue, CannotRead>) -> Self {
+        let supply = Self { from, place, masking, ready: ArcSwapOption::empty() };
         if let Err(error) = &found {
             supply.warn(error);
         }
@@ -68,7 +73,12 @@ impl Supply {
 
     fn prepare(&self, value: SecretValue) -> Option<Arc<Ready>> {
         let credential = self.place.fill(&value).ok()?;
-        Some(Arc::new(Ready { value, credential }))
+        let written: Vec<_> = credential.written().collect();
+        let plan = self.masking.plan(&written);
+        let plan = plan.inspect_err(|error| {
+            tracing::warn!(secret = %self.from.secret, %error, "a secret cannot be kept out of answers; it is not sent");
+        });
+        Some(Arc::new(Ready { plan: plan.ok()?, value, credential }))
     }
 
     /// Clears the credential's place of what the caller put there.
@@ -81,10 +91,13 @@ impl Supply {
         if self.ready.load().is_some() { Ok(()) } else { Err(unavailable()) }
     }
 
-    /// Writes the credential on a head that is sent at once.
-    pub(crate) fn inject(&self, head: &mut Parts) -> Result<(), Box<Refusal>> {
+    /// Writes the credential on a head that is sent at once; returns what is to be masked in the answer.
+    pub(crate) fn inject(&self, head: &mut Parts) -> Result<Arc<MaskPlan>, Box<Refusal>> {
         let ready = self.ready.load();
-        ready.as_ref().ok_or_else(unavailable)?.credential.inject(head)
+        let ready = ready.as_ref().ok_or_else(unavailable)?;
+        hoop_http::mask::request(&ready.plan, &mut head.headers);
+        ready.credential.inject(head)?;
+        Ok(Arc::clone(&ready.plan))
     }
 }
 

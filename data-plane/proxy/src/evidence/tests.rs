@@ -27,7 +27,17 @@ pub(super) fn session(number: u128) -> SessionId {
 /// A record of a session that is open after it.
 pub(super) fn answered(command: u64) -> Entry {
     let command = CommandId::from_number(command).unwrap();
-    Entry::Response(Response { command, status: 200, bytes_in: 1, bytes_out: 2, duration: Duration::from_millis(3) })
+    Entry::Response(Response {
+        command,
+        status: 200,
+        bytes_in: 1,
+        bytes_out: 2,
+        duration: Duration::from_millis(3),
+        ended: hoop_audit::AnswerEnd::Whole,
+        masked: vec![],
+        request: None,
+        answer: None,
+    })
 }
 
 pub(super) fn closed() -> Entry {

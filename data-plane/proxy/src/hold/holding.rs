@@ -51,7 +51,7 @@ impl Holding<'_> {
         });
         let more = ToOpen {
             selected: self.patience.approval,
-            content: hoop_http::readable(&self.captive.content),
+            content: hoop_http::reviewed(&self.captive.content, &self.backend.plan),
             owner: &self.caller.identity.owner,
             triggered_by: named.unwrap_or_default(),
             idempotency_key: hoop_node::random(),

@@ -113,6 +113,7 @@ fn connection(upstream: std::net::SocketAddr, recording: Recording) -> Spec {
         upstream: Origin::parse(&format!("http://{upstream}")).unwrap(),
         upstream_ca: None,
         credential: None,
+        mask: Some(vec![]),
         environment: None,
         recording,
         session_grace: Duration::ZERO,
@@ -202,7 +203,9 @@ impl Stage {
     fn publish(&mut self, index: u64) {
         let roots = Arc::new(rustls::RootCertStore::empty());
         let local = crate::world::Local { roots, sources: crate::SecretSources::default() };
-        let given = crate::world::Given { digest_key: DigestKey::new([9; 32]), values: Default::default() };
+        let masking_key = hoop_model::Redacted::new([8; 32]);
+        let given =
+            crate::world::Given { digest_key: DigestKey::new([9; 32]), values: Default::default(), masking_key };
         let revision = Revision { epoch: 0, index };
         let compiled = Policy::compile(&self.objects, revision, None, &local, given).unwrap();
         self.publisher.apply(compiled).unwrap();

@@ -221,8 +221,14 @@ impl ControlPlane {
         let metadata = v1::Metadata { name: "rules".into(), uid: vec![1; 16], generation: 1, revision };
         let object = v1::Object { metadata: Some(metadata), spec: Some(spec) };
         let digest_key = vec![9; 32];
-        let snapshot =
-            v1::Snapshot { revision, cluster_version: 1, objects: vec![object], digest_key, secrets: vec![] };
+        let snapshot = v1::Snapshot {
+            revision,
+            cluster_version: 1,
+            objects: vec![object],
+            digest_key,
+            secrets: vec![],
+            masking_key: vec![8; 32],
+        };
         self.snapshots.lock().unwrap().push(snapshot);
     }
 
@@ -351,7 +357,10 @@ fn earlier(incarnation: u128) -> (ChainId, Vec<u8>, String) {
     let chain = ChainId { node, incarnation: Incarnation::mint(incarnation), shard: 0 };
     let command = hoop_audit::CommandId::FIRST;
     let (bytes_in, bytes_out, duration) = (0, 0, Duration::ZERO);
-    let entry = Entry::Response(hoop_audit::Response { command, status: 200, bytes_in, bytes_out, duration });
+    let (ended, masked, request, answer) = (hoop_audit::AnswerEnd::Whole, vec![], None, None);
+    let response =
+        hoop_audit::Response { command, status: 200, bytes_in, bytes_out, duration, ended, masked, request, answer };
+    let entry = Entry::Response(response);
     let mut writing = Chain::open(&chain.node, chain.incarnation, chain.shard);
     let session = SessionId::mint(incarnation);
     let frame = writing.append(&entry, session, UnixMillis(1), [7; 32]).unwrap().bytes().to_vec();

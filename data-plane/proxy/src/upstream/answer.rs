@@ -1,5 +1,6 @@
 //! A backend's answer on its way down, and what becomes of its connection and its record afterwards.
 
+use super::keeping::Hashing;
 use super::line::Line;
 use super::pool::PoolKey;
 use super::upload::Progress;
@@ -7,14 +8,20 @@ use crate::hold::spending::Spending;
 use crate::shard::Shard;
 use crate::walk::session::Using;
 use bytes::Bytes;
-use hoop_audit::{CommandId, Entry, Response};
+use hoop_audit::{AnswerEnd, CommandId, Content, Entry, MAX_KEPT_BYTES, Response};
+use hoop_http::mask::{BodyMasker, Masked, Uninspectable};
 use hoop_model::{Code, Refusal};
+use hoop_policy::mask::{MaskPlan, MaskedCounts};
 use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
+
+/// By how much a masked piece may be longer than the piece until more room is made, in bytes.
+const ROOM_BYTES: usize = 128;
 
 /// Keeps the account of one command that was allowed. Dropping it writes the record of how it ended, so it is written
 /// whatever happens: answered, refused by the backend, cut off by either side.
@@ -28,13 +35,28 @@ pub(crate) struct Account {
     status: u16,
     upload: Option<Rc<Progress>>,
     bytes_out: u64,
+    ended: AnswerEnd,
+    masked: MaskedCounts,
+    content: Option<Content>,
     /// What the command was released with, if it needed that.
     spending: Option<Spending>,
 }
 
 impl Account {
     pub(crate) fn open(shard: Rc<Shard>, held: Rc<Using>, command: CommandId, spending: Option<Spending>) -> Self {
-        Self { shard, held, command, began: Instant::now(), status: 0, upload: None, bytes_out: 0, spending }
+        Self {
+            shard,
+            held,
+            command,
+            began: Instant::now(),
+            status: 0,
+            upload: None,
+            bytes_out: 0,
+            ended: AnswerEnd::Refused,
+            masked: MaskedCounts::default(),
+            content: None,
+            spending,
+        }
     }
 
     /// Notes what the caller is told.
@@ -76,6 +98,10 @@ impl Drop for Account {
             bytes_in: self.upload.as_ref().map_or(0, |upload| upload.bytes()),
             bytes_out: self.bytes_out,
             duration: self.began.elapsed(),
+            ended: self.ended,
+            masked: self.masked.iter().map(|(class, count)| (class.as_str().into(), count)).collect(),
+            request: self.upload.as_ref().and_then(|upload| upload.kept()),
+            answer: self.content.take(),
         });
         self.shard.note(&entry, self.held.id);
     }
@@ -89,7 +115,16 @@ pub(crate) struct Answer {
     key: PoolKey,
     upload: Rc<Progress>,
     account: Account,
+    masking: Masking,
     failed: bool,
+}
+
+/// What an answer's body goes through.
+struct Masking {
+    plan: Arc<MaskPlan>,
+    /// `None` where there is nothing to inspect, and once the body is over.
+    masker: Option<BodyMasker>,
+    hashing: Hashing,
 }
 
 /// Says why an answer is not whole.
@@ -101,11 +136,35 @@ pub(crate) enum Broken {
     /// The caller may not have the rest of it.
     #[error("the session ended, or this node's authority ran out")]
     Cut,
+    /// What follows cannot be masked, and may not go on.
+    #[error("the rest of the backend's answer cannot be masked")]
+    Uninspectable(#[source] Uninspectable),
+}
+
+impl Broken {
+    const fn end(&self) -> AnswerEnd {
+        match self {
+            Self::Backend(_) => AnswerEnd::Backend,
+            Self::Cut => AnswerEnd::Cut,
+            Self::Uninspectable(_) => AnswerEnd::Uninspectable,
+        }
+    }
 }
 
 impl Answer {
-    pub(crate) fn new(incoming: Incoming, line: Line, key: PoolKey, upload: Rc<Progress>, account: Account) -> Self {
-        Self { incoming, line: Some(line), key, upload, account, failed: false }
+    pub(crate) fn new(
+        incoming: Incoming,
+        (line, key): (Line, PoolKey),
+        upload: Rc<Progress>,
+        mut account: Account,
+        (plan, masked): (Arc<MaskPlan>, Masked),
+    ) -> Self {
+        let Masked { body, counts } = masked;
+        account.ended = AnswerEnd::Caller;
+        account.masked = counts;
+        let masker = body.map(|masker| masker.keeping(MAX_KEPT_BYTES));
+        let masking = Masking { plan, masker, hashing: Hashing::default() };
+        Self { incoming, line: Some(line), key, upload, account, masking, failed: false }
     }
 
     /// Keeps the connection only if both bodies came to their end and nothing went wrong (HT-08).
@@ -118,6 +177,52 @@ impl Answer {
             self.account.shard.pool.borrow_mut().put(self.key, line);
         }
     }
+
+    fn fail(&mut self, broken: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.failed = true;
+        self.account.ended = broken.end();
+        if let Broken::Uninspectable(error) = &broken {
+            tracing::warn!(%error, "an answer was cut off: the rest of it cannot be masked");
+        }
+        Poll::Ready(Some(Err(broken)))
+    }
+
+    /// Takes the next bytes; returns what of them may go on by now.
+    fn pass(&mut self, data: Bytes) -> Result<Bytes, Uninspectable> {
+        let Masking { plan, masker, hashing } = &mut self.masking;
+        hashing.pass(plan, &data);
+        let Some(masker) = masker else { return Ok(data) };
+        let mut out = Vec::with_capacity(data.len() + ROOM_BYTES);
+        masker.feed(&data, &mut out)?;
+        Ok(out.into())
+    }
+
+    /// Takes the end; returns what may still go on.
+    fn finish(&mut self) -> Result<Bytes, Uninspectable> {
+        let mut out = Vec::new();
+        if let Some(masker) = &mut self.masking.masker {
+            masker.finish(&mut out)?;
+        }
+        self.account.ended = AnswerEnd::Whole;
+        self.settle();
+        Ok(out.into())
+    }
+
+    /// Hands what is kept of the body to the account.
+    fn settle(&mut self) {
+        let Masking { masker, hashing, .. } = &mut self.masking;
+        let masker = masker.take();
+        if let Some(masker) = &masker {
+            self.account.masked.add(masker.counts());
+        }
+        let content = hashing.finish(masker.as_ref().map_or(&[], BodyMasker::kept));
+        self.account.content = self.account.content.take().or(content);
+    }
+
+    fn frame(&mut self, data: Bytes) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.account.bytes_out = self.account.bytes_out.saturating_add(data.len() as u64);
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
 }
 
 impl Body for Answer {
@@ -127,8 +232,7 @@ impl Body for Answer {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         if this.upload.is_cut(cx) {
-            this.failed = true;
-            return Poll::Ready(Some(Err(Broken::Cut)));
+            return this.fail(Broken::Cut);
         }
         // A second round, because asking for a frame is what lets the connection read the next one.
         for _ in 0..2 {
@@ -139,21 +243,18 @@ impl Body for Answer {
                 Poll::Pending => {}
                 Poll::Ready(None) => {
                     this.end();
-                    return Poll::Ready(None);
+                    return match this.finish() {
+                        Ok(rest) if rest.is_empty() => Poll::Ready(None),
+                        Ok(rest) => this.frame(rest),
+                        Err(error) => this.fail(Broken::Uninspectable(error)),
+                    };
                 }
-                Poll::Ready(Some(Err(error))) => {
-                    this.failed = true;
-                    return Poll::Ready(Some(Err(Broken::Backend(error))));
-                }
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => {
-                        this.account.bytes_out = this.account.bytes_out.saturating_add(data.len() as u64);
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
-                    }
-                    // Trailers end here: `Trailer` is hop-by-hop, and nobody judged them.
-                    Err(_) => {
-                        cx.waker().wake_by_ref();
-                    }
+                Poll::Ready(Some(Err(error))) => return this.fail(Broken::Backend(error)),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data().map(|data| this.pass(data)) {
+                    Ok(Ok(masked)) if !masked.is_empty() => return this.frame(masked),
+                    Ok(Err(error)) => return this.fail(Broken::Uninspectable(error)),
+                    // Nothing of it may go on yet. Trailers end here: `Trailer` is hop-by-hop, and nobody judged them.
+                    Ok(Ok(_)) | Err(_) => cx.waker().wake_by_ref(),
                 },
             }
         }
@@ -161,11 +262,11 @@ impl Body for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.masking.masker.is_none() && self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        if self.masking.masker.is_some() { SizeHint::default() } else { self.incoming.size_hint() }
     }
 }
 
@@ -174,6 +275,10 @@ impl Drop for Answer {
         // The server does not ask again once it has every byte of a body whose length it knows.
         if self.incoming.is_end_stream() {
             self.end();
+            if self.masking.masker.is_none() && self.account.ended == AnswerEnd::Caller {
+                self.account.ended = AnswerEnd::Whole;
+            }
         }
+        self.settle();
     }
 }

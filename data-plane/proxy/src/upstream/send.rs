@@ -9,10 +9,12 @@ use crate::walk::checkout::Checkout;
 use crate::world::{Backend, World};
 use hoop_gate::{Authority, Permit};
 use hoop_model::{Code, Refusal};
+use hoop_policy::mask::MaskPlan;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::unconstrained;
 use tokio::time::timeout_at;
@@ -36,11 +38,11 @@ pub(crate) async fn send(
     account: &mut Option<Account>,
 ) -> Result<Response<Reply>, Box<Refusal>> {
     let Sending { mut head, body, over: Checkout { mut line, key }, backend } = sending;
-    let (upload, progress) = Upload::new(body);
-
     // INVARIANT (I10): from here to the first write there is no point where this task could be suspended.
     let now = shard::now();
-    shard.look(|world| sign_in(&mut head, backend, world))??;
+    let plan = shard.look(|world| sign_in(&mut head, backend, world))??;
+    let method = head.method.clone();
+    let (upload, progress) = Upload::new(body, &plan, &head.headers);
     let request = Request::from_parts(head, upload);
     let response_timeout = backend.spec.response_timeout;
     let cleared = shard.look(|world| {
@@ -71,11 +73,13 @@ pub(crate) async fn send(
     }
     let mut headers = head.headers;
     hoop_http::from_upstream(head.status, &mut headers)?;
+    let masked = hoop_http::mask::response(&plan, &method, head.status, &mut headers);
+    let masked = masked.map_err(|error| refusal(Code::UpstreamUninspectable, error.to_string()))?;
     let Some(mut account) = account.take() else {
         return Err(refusal(Code::RecorderUnavailable, "the answer could not be accounted for"));
     };
     account.told(head.status);
-    let answer = Answer::new(incoming, line, key, progress, account);
+    let answer = Answer::new(incoming, (line, key), progress, account, (plan, masked));
     let mut response = Response::new(Reply::Backend(Box::new(answer)));
     *response.status_mut() = head.status;
     *response.headers_mut() = headers;
@@ -83,12 +87,17 @@ pub(crate) async fn send(
 }
 
 /// Signs in to the backend: the last thing that is written on a head. A command that waited for people is sent with the
-/// credential there is by now, and with none that is for another upstream.
-fn sign_in(head: &mut Parts, judged: &Backend, world: &World) -> Result<(), Box<Refusal>> {
+/// credential there is by now, and with none that is for another upstream. Returns what is to be masked in the answer, by
+/// the newest word on it.
+fn sign_in(head: &mut Parts, judged: &Backend, world: &World) -> Result<Arc<MaskPlan>, Box<Refusal>> {
     let now = world.policy.backend(&judged.name);
     let now = now.filter(|now| now.uid == judged.uid && now.generation == judged.generation);
     match (&judged.supply, now.map(|now| &now.supply)) {
-        (None, _) => Ok(()),
+        (None, _) => {
+            let plan = now.map_or(&judged.plan, |now| &now.plan);
+            hoop_http::mask::request(plan, &mut head.headers);
+            Ok(Arc::clone(plan))
+        }
         (Some(_), Some(Some(supply))) => supply.inject(head),
         (Some(_), Some(None) | None) => Err(unavailable()),
     }
@@ -120,6 +129,6 @@ fn failed(error: Option<&hyper::Error>, progress: &Rc<Progress>) -> Box<Refusal>
     refusal(Code::UpstreamMisbehaved, sentence)
 }
 
-fn refusal(code: Code, sentence: &'static str) -> Box<Refusal> {
+fn refusal(code: Code, sentence: impl Into<Box<str>>) -> Box<Refusal> {
     Box::new(Refusal::because(code, sentence))
 }

@@ -1,12 +1,16 @@
 //! The request's body on its way up.
 
+use super::keeping::Keeping;
 use bytes::Bytes;
+use hoop_audit::Content;
+use hoop_policy::mask::MaskPlan;
+use http::HeaderMap;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
@@ -36,6 +40,8 @@ pub(crate) struct Progress {
     moved: Cell<Instant>,
     end: Cell<Option<End>>,
     cut: Cell<bool>,
+    /// What is kept of it for the record; `None` if it is empty.
+    keeping: RefCell<Option<Box<Keeping>>>,
     /// The task that moves both bodies.
     waiting: RefCell<Option<Waker>>,
 }
@@ -87,6 +93,11 @@ impl Progress {
         self.cut.get()
     }
 
+    /// Ends the body, and returns what is kept of what went on.
+    pub(crate) fn kept(&self) -> Option<Content> {
+        self.keeping.take().and_then(|keeping| keeping.finish(self.is_whole()))
+    }
+
     /// Returns whether the caller failed to send its body.
     pub(crate) fn is_broken(&self) -> bool {
         self.end.get() == Some(End::Broken)
@@ -110,15 +121,18 @@ impl Payload {
 }
 
 impl Upload {
-    pub(crate) fn new(payload: Payload) -> (Self, Rc<Progress>) {
+    pub(crate) fn new(payload: Payload, plan: &Arc<MaskPlan>, headers: &HeaderMap) -> (Self, Rc<Progress>) {
+        let is_empty = payload.is_end_stream();
+        let keeping = (!is_empty).then(|| Box::new(Keeping::begin(Arc::clone(plan), headers)));
         let progress = Rc::new(Progress {
             bytes: Cell::new(0),
             moved: Cell::new(Instant::now()),
             end: Cell::new(None),
             cut: Cell::new(false),
+            keeping: RefCell::new(keeping),
             waiting: RefCell::new(None),
         });
-        if payload.is_end_stream() {
+        if is_empty {
             progress.end.set(Some(End::Whole));
         }
         (Self { payload, progress: Rc::clone(&progress), idle: None }, progress)
@@ -161,6 +175,9 @@ impl Body for Upload {
                     let Ok(data) = frame.into_data() else { continue };
                     this.progress.bytes.set(this.progress.bytes.get().saturating_add(data.len() as u64));
                     this.progress.moved.set(Instant::now());
+                    if let Some(keeping) = &mut *this.progress.keeping.borrow_mut() {
+                        keeping.pass(&data);
+                    }
                     if this.payload.is_end_stream() {
                         this.progress.end.set(Some(End::Whole));
                     }

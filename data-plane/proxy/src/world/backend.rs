@@ -1,12 +1,14 @@
 //! A connection, ready to be used: how its upstream is reached, and what its commands are sent with.
 
 use super::Local;
+use super::masking::{Classes, Masking};
 use crate::credential::source::{CannotRead, SecretSources};
 use crate::credential::supply::{From, Supply};
 use hoop_http::Place;
 use hoop_model::spec::{Connection, Credential, Scheme, Secret, SecretSource, SecretValue};
 use hoop_model::{Metadata, Object, ResourceName, Spec, Uid};
 use hoop_node::issuer::tls;
+use hoop_policy::mask::MaskPlan;
 use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -22,6 +24,9 @@ pub(crate) struct Backend {
     pub(crate) tls: Option<Arc<ClientConfig>>,
     /// What its commands are sent with; `None` where it names no credential, and for nothing else.
     pub(crate) supply: Option<Supply>,
+    /// What is masked in its answers where it names no credential; otherwise the plan goes with the credential.
+    pub(crate) plan: Arc<MaskPlan>,
+    masking: Masking,
 }
 
 /// What credentials of connections are made of.
@@ -41,7 +46,12 @@ impl<'a> Secrets<'a> {
     ) -> Self {
         let secret = |object: &'a Arc<Object>| match &object.spec {
             Spec::Secret(secret) => Some((&object.metadata.name, (&object.metadata, secret))),
-            Spec::Issuer(_) | Spec::Identity(_) | Spec::Connection(_) | Spec::Policy(_) | Spec::Person(_) => None,
+            Spec::Issuer(_)
+            | Spec::Identity(_)
+            | Spec::Connection(_)
+            | Spec::Policy(_)
+            | Spec::Person(_)
+            | Spec::DataClass(_) => None,
         };
         Self { objects: objects.iter().filter_map(secret).collect(), values, sources }
     }
@@ -67,23 +77,30 @@ impl Backend {
     pub(super) fn of(
         object: &Object,
         spec: &Connection,
-        (local, secrets): (&Local, &Secrets<'_>),
+        (local, secrets, classes): (&Local, &Secrets<'_>, &Arc<Classes>),
         before: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, Box<dyn Error>> {
         let named = spec.credential.as_ref();
         let found = named.and_then(|named| secrets.of_connection(spec, named));
         let version = found.map(|(metadata, _)| (metadata.uid, metadata.generation));
-        if let Some(before) = before.filter(|before| before.is_of(object, spec) && before.version() == version) {
+        if let Some(before) = before
+            .filter(|before| before.is_of(object, spec) && before.version() == version && before.masking.is_of(classes))
+        {
             return Ok(Arc::clone(before));
         }
         let tls = match spec.upstream.scheme {
             Scheme::Http => None,
             Scheme::Https => Some(tls::client(spec.upstream_ca.as_deref(), &local.roots)?),
         };
+        let masking = Masking::new(classes, spec.mask.as_deref());
         let supply = named.map(|named| {
             let source = found.map(|(_, secret)| secret.source.clone());
             let from = From { secret: named.secret.clone(), source, version };
-            Ok::<_, hoop_http::Unfit>(Supply::new(from, Place::of(&named.form)?, secrets.value(found)))
+            Ok::<_, hoop_http::Unfit>(Supply::new(
+                from,
+                (Place::of(&named.form)?, masking.clone()),
+                secrets.value(found),
+            ))
         });
         Ok(Arc::new(Self {
             name: object.metadata.name.clone(),
@@ -92,6 +109,8 @@ impl Backend {
             spec: spec.clone(),
             tls,
             supply: supply.transpose()?,
+            plan: masking.plan(&[])?,
+            masking,
         }))
     }
 

@@ -73,6 +73,10 @@ pub(super) fn session() -> Vec<Entry> {
             bytes_in: 0,
             bytes_out: 5120,
             duration: Duration::from_millis(12),
+            ended: AnswerEnd::Whole,
+            masked: vec![("pii.email".into(), 2)],
+            request: None,
+            answer: Some(Content { start: b"{\"owner\":\"[masked:pii.email]\"".as_slice().into(), hash: [7; 32] }),
         }),
         verdict(2, Outcome::Refuse(Code::Forbidden)),
         Entry::Closed(CloseReason::Finished),
@@ -174,9 +178,18 @@ fn any_verdict() -> impl Strategy<Value = CommandVerdict> {
 }
 
 fn any_response() -> impl Strategy<Value = Response> {
-    (any_command(), any::<u32>(), any::<[u64; 3]>()).prop_map(|(command, status, [bytes_in, bytes_out, micros])| {
-        Response { command, status, bytes_in, bytes_out, duration: Duration::from_micros(micros) }
-    })
+    let content = || {
+        let content = (proptest::collection::vec(any::<u8>(), 0..40), any::<[u8; 32]>());
+        proptest::option::of(content.prop_map(|(start, hash)| Content { start: start.into(), hash }))
+    };
+    let masked = proptest::collection::vec(("[a-z.]{1,9}".prop_map(Into::into), any::<u64>()), 0..3);
+    let ended = proptest::sample::select(AnswerEnd::ALL);
+    (any_command(), any::<u32>(), any::<[u64; 3]>(), ended, masked, content(), content()).prop_map(
+        |(command, status, [bytes_in, bytes_out, micros], ended, masked, request, answer)| {
+            let duration = Duration::from_micros(micros);
+            Response { command, status, bytes_in, bytes_out, duration, ended, masked, request, answer }
+        },
+    )
 }
 
 pub(super) fn any_entry() -> impl Strategy<Value = Entry> {

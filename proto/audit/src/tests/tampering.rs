@@ -214,8 +214,8 @@ fn the_bytes_of_a_record_never_change() {
     assert_eq!(
         (hex.as_str(), head.hash.to_string().as_str()),
         (
-            "b9665a79f7b2d27ea103d1875b4994d6f54d18f6e80ea47d7b138bcbd388c725",
-            "7ee9fbf7ceba41512cca8099fecf34ec4533abd911d32c3eeede203c5a8d4e06"
+            "61f56e22da3df3e440355b3cda9d0eb1588d3a4f2646dc0351b8cf8d78560295",
+            "93f4443f853d4ab079d25ac5c6e3c0394e386716f314149f6d85002debf72c3c"
         )
     );
 }

@@ -1,6 +1,6 @@
 //! Connection: one backend behind the gateway.
 
-use super::{Credential, InvalidSpec, Origin, Scheme, require};
+use super::{ClassName, Credential, InvalidSpec, Origin, Scheme, require};
 use crate::ResourceName;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,6 +41,10 @@ pub struct Connection {
     /// What its commands are sent with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<Credential>,
+    /// The data classes that are masked in what it answers: those that one of these names covers. Without it every class
+    /// there is; an empty list masks nothing, and says so where it is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mask: Option<Vec<ClassName>>,
     /// The environment the backend belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<ResourceName>,
@@ -82,6 +86,7 @@ impl Connection {
         let ca_fits = self.upstream_ca.is_none() || self.upstream.scheme == Scheme::Https;
         require(ca_fits, "upstreamCa", "needs an `https://` upstream")?;
         self.credential.as_ref().map_or(Ok(()), Credential::check)?;
+        require(self.mask.as_ref().is_none_or(|mask| mask.len() <= 64), "mask", "must be at most 64 data classes")?;
         require(self.nodes.len() <= 16, "nodes", "must be at most 16 labels")
     }
 

@@ -43,6 +43,7 @@ impl crate::Spec {
             Self::Policy(policy) => policy.check(),
             Self::Person(person) => person.check(),
             Self::Secret(secret) => secret.check(),
+            Self::DataClass(class) => class.check(),
         }
     }
 }

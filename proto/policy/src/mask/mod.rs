@@ -41,7 +41,7 @@ pub use counts::MaskedCounts;
 pub use json::JsonMasker;
 pub use plan::{InvalidPlan, MaskPlan};
 pub use text::{Charset, TextMasker};
-pub use transform::MaskKey;
+pub use transform::{BodyHash, MaskKey};
 
 /// Longest value that is held to be inspected, in bytes: a JSON string, or a text that looks like one long token.
 pub const MAX_HELD_BYTES: usize = 1 << 20;

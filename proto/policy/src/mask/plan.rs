@@ -3,7 +3,7 @@
 use super::bytes::{ASSIGN, AT, Hints, Window};
 use super::machine::Machine;
 use super::names::{Names, fold};
-use super::transform::{MaskKey, transform};
+use super::transform::{BodyHash, MaskKey, transform};
 use super::{MaskedCounts, card};
 use hoop_model::spec::{Builtin, ClassName, DataClass, Transform};
 use std::collections::{BTreeMap, BTreeSet};
@@ -92,6 +92,18 @@ impl MaskPlan {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.classes.is_empty() && self.machine.is_none()
+    }
+
+    /// Begins the keyed hash of a body.
+    #[must_use]
+    pub fn hash_of_body(&self) -> BodyHash {
+        BodyHash::begin(&self.key)
+    }
+
+    /// Returns whether the connection opted out: no class is masked, and only injected credentials are looked for.
+    #[must_use]
+    pub const fn is_opted_out(&self) -> bool {
+        self.classes.is_empty()
     }
 
     /// Returns the classes that are masked, beside that of injected credentials.

@@ -24,6 +24,36 @@ impl MaskKey {
     }
 }
 
+/// A keyed hash of one body: equal bodies are known as such, and nobody without the key can try guesses.
+pub struct BodyHash(hmac::Context);
+
+impl BodyHash {
+    pub(super) fn begin(key: &MaskKey) -> Self {
+        let mut context = hmac::Context::with_key(&key.0);
+        context.update(b"hoop body 1\0");
+        Self(context)
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the hash of all of them.
+    #[must_use]
+    pub fn finish(self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        hash.iter_mut().zip(self.0.sign().as_ref()).for_each(|(byte, signed)| *byte = *signed);
+        hash
+    }
+}
+
+impl fmt::Debug for BodyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BodyHash(..)")
+    }
+}
+
 impl fmt::Debug for MaskKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MaskKey([redacted])")

@@ -28,6 +28,7 @@ pub(crate) fn policy(text: &str, uid: u128, cedar: &str) -> Arc<Object> {
 pub(crate) fn connection(text: &str, environment: Option<&str>) -> Arc<Object> {
     let spec = Connection {
         credential: None,
+        mask: None,
         protocol: Protocol::Http,
         upstream: Origin::parse("http://127.0.0.1:1").unwrap(),
         upstream_ca: None,

@@ -155,7 +155,12 @@ fn is_placed(connection: hoop_model::Uid, state: &State, node: &ResourceName) ->
     let Some(node) = state.node(node) else { return false };
     state.objects().filter(|object| object.metadata.uid == connection).any(|object| match &object.spec {
         Spec::Connection(connection) => connection.is_placed_on(&node.labels),
-        Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) => false,
+        Spec::Issuer(_)
+        | Spec::Identity(_)
+        | Spec::Policy(_)
+        | Spec::Person(_)
+        | Spec::Secret(_)
+        | Spec::DataClass(_) => false,
     })
 }
 

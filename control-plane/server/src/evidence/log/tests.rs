@@ -33,6 +33,7 @@ fn state(entries: u64) -> State {
         log_key_sealed: vec![1],
         digest_key_sealed: vec![1],
         secrets_key_sealed: vec![1],
+        masking_key_sealed: vec![1],
     };
     apply(&mut state, Change::Bootstrap(bootstrap));
     let expires = state.log_time().after(Duration::from_secs(60));

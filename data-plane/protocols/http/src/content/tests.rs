@@ -180,3 +180,18 @@ fn i7_content_and_what_is_sent_never_differ() {
     TestRunner::new_with_rng(config, rng).run(&any_fields(), law).unwrap();
     assert!(several.get() > 300, "{several:?}");
 }
+
+#[test]
+fn what_is_shown_to_people_is_masked_and_what_is_digested_is_not() {
+    use hoop_policy::mask::MaskKey;
+    let fields = [("content-type", "application/json"), ("x-owner", "ada@mail.example")];
+    let body =
+        br#"{"mail":"ada@mail.example","card":"4111111111111111","n":{"m":"\u0061da@mail.example"},"state":"open"}"#;
+    let content = forwarded(Method::PATCH, "/c/react/orders?mail=ada@mail.example", &fields).content(body);
+    let plan = |selection| MaskPlan::compile(selection, &[], &[], MaskKey::new(&[1; 32])).unwrap();
+    let shown = String::from_utf8(reviewed(&content, &plan(None))).unwrap();
+    assert!(!shown.contains("mail.example") && !shown.contains("41111"), "{shown}");
+    assert!(shown.contains(r#""state":"open""#) && shown.contains("x-owner: [masked:pii.email]"), "{shown}");
+    assert_eq!(reviewed(&content, &plan(Some(&[]))), readable(&content), "a connection that opted out");
+    assert!(readable(&content).windows(12).any(|window| window == b"mail.example"));
+}

@@ -24,7 +24,16 @@ enum Coded {
 
 /// A body without its content coding.
 #[derive(Debug)]
-pub(super) enum Plain {
+pub(super) struct Plain {
+    masker: Masker,
+    /// How it begins, masked.
+    kept: Vec<u8>,
+    /// Most bytes that are kept.
+    most: usize,
+}
+
+#[derive(Debug)]
+enum Masker {
     Json(Box<JsonMasker>),
     Text(Box<TextMasker>),
 }
@@ -32,15 +41,35 @@ pub(super) enum Plain {
 impl BodyMasker {
     /// Begins a body.
     pub(super) fn begin(plan: &Arc<MaskPlan>, format: Format, coding: Coding) -> Self {
-        let plain = match format {
-            Format::Json => Plain::Json(Box::new(JsonMasker::new(Arc::clone(plan)))),
-            Format::Text(charset) => Plain::Text(Box::new(TextMasker::new(Arc::clone(plan), charset))),
+        let masker = match format {
+            Format::Json => Masker::Json(Box::new(JsonMasker::new(Arc::clone(plan)))),
+            Format::Text(charset) => Masker::Text(Box::new(TextMasker::new(Arc::clone(plan), charset))),
         };
+        let plain = Plain { masker, kept: Vec::new(), most: 0 };
         let coded = match coding {
             Coding::Identity => Coded::Identity(plain),
             Coding::Gzip => Coded::Gzip(Box::new(Gzip::new(plain))),
         };
         Self { coded, failed: None }
+    }
+
+    /// Keeps how the body begins, masked and without its content coding: `most` bytes of it.
+    #[must_use]
+    pub fn keeping(mut self, most: usize) -> Self {
+        match &mut self.coded {
+            Coded::Identity(plain) => plain.most = most,
+            Coded::Gzip(gzip) => gzip.plain_mut().most = most,
+        }
+        self
+    }
+
+    /// Returns what is kept so far.
+    #[must_use]
+    pub fn kept(&self) -> &[u8] {
+        match &self.coded {
+            Coded::Identity(plain) => &plain.kept,
+            Coded::Gzip(gzip) => &gzip.plain().kept,
+        }
     }
 
     /// Takes the next bytes, and appends to `out` what may go to the caller.
@@ -70,7 +99,7 @@ impl BodyMasker {
     pub fn counts(&self) -> &MaskedCounts {
         match &self.coded {
             Coded::Identity(plain) => plain.counts(),
-            Coded::Gzip(gzip) => gzip.counts(),
+            Coded::Gzip(gzip) => gzip.plain().counts(),
         }
     }
 
@@ -87,25 +116,36 @@ impl BodyMasker {
 
 impl Plain {
     pub(super) fn feed(&mut self, chunk: &[u8], out: &mut Vec<u8>) -> Result<(), Uninspectable> {
-        let fed = match self {
-            Self::Json(json) => json.feed(chunk, out),
-            Self::Text(text) => text.feed(chunk, out),
+        let before = out.len();
+        let fed = match &mut self.masker {
+            Masker::Json(json) => json.feed(chunk, out),
+            Masker::Text(text) => text.feed(chunk, out),
         };
+        self.keep(out, before);
         Ok(fed?)
     }
 
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Uninspectable> {
-        let finished = match self {
-            Self::Json(json) => json.finish(out),
-            Self::Text(text) => text.finish(out),
+        let before = out.len();
+        let finished = match &mut self.masker {
+            Masker::Json(json) => json.finish(out),
+            Masker::Text(text) => text.finish(out),
         };
+        self.keep(out, before);
         Ok(finished?)
     }
 
+    fn keep(&mut self, out: &[u8], before: usize) {
+        let room = self.most.saturating_sub(self.kept.len());
+        if room > 0 {
+            self.kept.extend(out.iter().skip(before).take(room));
+        }
+    }
+
     pub(super) const fn counts(&self) -> &MaskedCounts {
-        match self {
-            Self::Json(json) => json.counts(),
-            Self::Text(text) => text.counts(),
+        match &self.masker {
+            Masker::Json(json) => json.counts(),
+            Masker::Text(text) => text.counts(),
         }
     }
 }

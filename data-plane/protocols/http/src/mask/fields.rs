@@ -1,9 +1,9 @@
 //! Fields of a message whose body is masked.
 
-use super::content::{coding, format};
+use super::content::{Format, coding, format};
 use super::{BodyMasker, Uninspectable};
 use crate::fields::elements;
-use hoop_policy::mask::{MaskPlan, MaskedCounts};
+use hoop_policy::mask::{Charset, MaskPlan, MaskedCounts};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
 
@@ -80,22 +80,48 @@ pub fn response(
     if status.is_informational() {
         return Err(Uninspectable::NotFinal);
     }
-    if status == StatusCode::PARTIAL_CONTENT {
+    let is_part = status == StatusCode::PARTIAL_CONTENT;
+    if is_part && !plan.is_opted_out() {
         return Err(Uninspectable::Partial);
     }
-    let mut counts = MaskedCounts::default();
     // RFC 9110 §6.4.1: these have no content, whatever their fields say.
     let is_bodiless = method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let is_empty = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
-    let body =
-        if is_bodiless || is_empty { None } else { Some(BodyMasker::begin(plan, format(headers)?, coding(headers)?)) };
-    for name in &ABOUT_THE_ORIGINAL {
-        if *name != header::CONTENT_LENGTH || !is_empty {
-            headers.remove(name);
+    let body = match (is_bodiless || is_empty, plan.is_opted_out()) {
+        (true, _) => None,
+        (false, false) => Some(BodyMasker::begin(plan, format(headers)?, coding(headers)?)),
+        (false, true) if is_part => None,
+        (false, true) => scrubbing(plan, headers),
+    };
+    if body.is_some() || !plan.is_opted_out() {
+        for name in &ABOUT_THE_ORIGINAL {
+            if *name != header::CONTENT_LENGTH || !is_empty {
+                headers.remove(name);
+            }
         }
     }
+    let mut counts = MaskedCounts::default();
     mask_all(plan, headers, &mut counts)?;
     Ok(Masked { body, counts })
+}
+
+/// Begins a body of a connection that opted out of masking: injected credentials are looked for where a body is text, and
+/// what is not text goes through.
+fn scrubbing(plan: &Arc<MaskPlan>, headers: &HeaderMap) -> Option<BodyMasker> {
+    let is_text = format(headers).is_ok();
+    // Whatever its encoding is, a credential is ASCII in it. It need not be well-formed JSON either.
+    let format = is_text.then_some(Format::Text(Charset::Latin1))?;
+    Some(BodyMasker::begin(plan, format, coding(headers).ok()?))
+}
+
+/// Begins the body of a request, for what is kept of it; `None` where it cannot be inspected. It goes to the backend as it
+/// is.
+#[must_use]
+pub fn upload(plan: &Arc<MaskPlan>, headers: &HeaderMap) -> Option<BodyMasker> {
+    if plan.is_opted_out() {
+        return None;
+    }
+    Some(BodyMasker::begin(plan, format(headers).ok()?, coding(headers).ok()?))
 }
 
 /// Masks the trailer fields of a body.

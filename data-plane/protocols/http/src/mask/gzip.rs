@@ -4,7 +4,6 @@ use super::Uninspectable;
 use super::body::Plain;
 use flate2::Compression;
 use flate2::write::{GzEncoder, MultiGzDecoder};
-use hoop_policy::mask::MaskedCounts;
 use std::io::{self, Write};
 
 /// How many bytes a body may expand to, for each of its bytes. Deflate cannot do more than 1032 (RFC 1951); what is
@@ -55,8 +54,12 @@ impl Gzip {
         self.settle(taken, out)
     }
 
-    pub(super) fn counts(&self) -> &MaskedCounts {
-        self.decoder.get_ref().plain.counts()
+    pub(super) fn plain(&self) -> &Plain {
+        &self.decoder.get_ref().plain
+    }
+
+    pub(super) fn plain_mut(&mut self) -> &mut Plain {
+        &mut self.decoder.get_mut().plain
     }
 
     /// Gives out what was coded again, or says whose error it was.

@@ -11,6 +11,9 @@
 //!   trailers ─► trailers()
 //! ```
 //!
+//! A connection that opted out (`mask: []`) and has a credential is looked through for that alone: in every text, whatever
+//! its form. What is not text goes through.
+//!
 //! Every status is treated alike. The reason phrase of a status line is the backend's text and must not be forwarded.
 
 mod body;
@@ -22,7 +25,7 @@ mod gzip;
 mod tests;
 
 pub use body::BodyMasker;
-pub use fields::{Masked, request, response, trailers};
+pub use fields::{Masked, request, response, trailers, upload};
 
 /// Says why a response cannot be inspected. Its text is fit for the caller: it has nothing of the response in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
