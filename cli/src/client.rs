@@ -1,10 +1,14 @@
 //! The connection to the control plane: one TLS channel pinned to the cluster CA, and the caller's token on every call.
 
+mod kept;
+
 use anyhow::{Context, bail};
+use hoop_wire::v1::OpenRequest;
 use hoop_wire::v1::admin_client::AdminClient;
 use hoop_wire::v1::approvals_client::ApprovalsClient;
 use hoop_wire::v1::audit_client::AuditClient;
 use hoop_wire::v1::sessions_client::SessionsClient;
+use hoop_wire::v1::sign_in_client::SignInClient;
 use std::path::PathBuf;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -21,7 +25,8 @@ pub(crate) struct Access {
     /// PEM file of the cluster CA.
     #[arg(long, env = "HOOP_CA", global = true)]
     ca: Option<PathBuf>,
-    /// File that holds the administrator's token, or for `approvals` the OIDC token of a person.
+    /// File that holds a token to sign in with: of an administrator's session, or a person's OIDC token. Without it, what
+    /// `hoopctl login` kept for this server.
     #[arg(long, env = "HOOP_TOKEN_FILE", global = true)]
     token_file: Option<PathBuf>,
 }
@@ -49,6 +54,9 @@ pub(crate) type Sessions = SessionsClient<Line>;
 /// A client of the Approvals service.
 pub(crate) type Approvals = ApprovalsClient<Line>;
 
+/// A client of the SignIn service.
+pub(crate) type SignIn = SignInClient<Line>;
+
 /// A client of the Audit service.
 pub(crate) type Audit = AuditClient<Line>;
 
@@ -73,14 +81,52 @@ impl Access {
         Ok(ApprovalsClient::new(self.line().await?))
     }
 
-    async fn line(&self) -> anyhow::Result<Line> {
-        let (Some(server), Some(ca), Some(token_file)) = (&self.server, &self.ca, &self.token_file) else {
-            bail!("need --server, --ca and --token-file (or HOOP_SERVER, HOOP_CA and HOOP_TOKEN_FILE)");
+    /// Opens the channel to find out who is signed in.
+    pub(crate) async fn sign_in(&self) -> anyhow::Result<SignIn> {
+        Ok(SignInClient::new(self.line().await?))
+    }
+
+    /// Opens the channel to sign in, with a token in hand.
+    pub(crate) async fn sign_in_with(&self, token: &str) -> anyhow::Result<SignIn> {
+        let (server, ca) = self.server()?;
+        Ok(SignInClient::new(line(server, &ca, token).await?))
+    }
+
+    /// Keeps a token for this server, for later commands.
+    pub(crate) fn keep_token(&self, token: &str) -> anyhow::Result<()> {
+        let (server, _) = self.server()?;
+        kept::keep(server, token)
+    }
+
+    /// Forgets the token that is kept for this server.
+    pub(crate) fn forget_token(&self) -> anyhow::Result<()> {
+        let (server, _) = self.server()?;
+        kept::forget(server)
+    }
+
+    fn server(&self) -> anyhow::Result<(&str, String)> {
+        let (Some(server), Some(ca)) = (&self.server, &self.ca) else {
+            bail!("need --server and --ca (or HOOP_SERVER and HOOP_CA)");
         };
         let ca = std::fs::read_to_string(ca).with_context(|| format!("read `{}`", ca.display()))?;
-        let token = std::fs::read_to_string(token_file).with_context(|| format!("read `{}`", token_file.display()))?;
+        Ok((server, ca))
+    }
+
+    async fn line(&self) -> anyhow::Result<Line> {
+        let (server, ca) = self.server()?;
+        let token = match &self.token_file {
+            Some(file) => std::fs::read_to_string(file).with_context(|| format!("read `{}`", file.display()))?,
+            None => kept::token(server)?.context("nobody is signed in: `hoopctl login`, or --token-file")?,
+        };
         line(server, &ca, token.trim()).await
     }
+}
+
+/// Uses up a one-time token; returns the token of the session that it opened.
+pub(crate) async fn open_session(server: &str, ca_pem: &str, one_time: &str) -> anyhow::Result<String> {
+    let mut sign_in = SignInClient::new(line(server, ca_pem, "").await?);
+    let opened = sign_in.open(OpenRequest { token: one_time.to_owned() }).await.map_err(said)?;
+    Ok(opened.into_inner().token)
 }
 
 /// Opens the channel to administer with a CA and a token in hand.

@@ -38,6 +38,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Login(commands::login::Login),
+    Whoami(commands::login::WhoAmI),
+    Logout(commands::login::Logout),
     Apply(commands::apply::Apply),
     Delete(commands::delete::Delete),
     Get(commands::get::Get),
@@ -91,6 +94,9 @@ fn reader_left(error: &anyhow::Error) -> bool {
 
 async fn run(cli: Cli) -> anyhow::Result<Outcome> {
     match cli.command {
+        Command::Login(login) => login.run(&cli.access).await,
+        Command::Whoami(whoami) => whoami.run(&cli.access).await,
+        Command::Logout(logout) => logout.run(&cli.access).await,
         Command::Apply(apply) => apply.run(cli.access.connect().await?).await,
         Command::Delete(delete) => delete.run(cli.access.connect().await?).await,
         Command::Get(get) => get.run(cli.access.connect().await?).await,

@@ -31,6 +31,9 @@ pub struct Options<'a> {
     pub disks: &'a [(&'a str, usize)],
 }
 
+/// The file of the administrator's session, in the cluster's directory.
+pub const SESSION: &str = "session-token";
+
 /// What a command of the administrator's said.
 #[derive(Debug)]
 pub struct Said {
@@ -150,10 +153,14 @@ impl Cluster {
     }
 
     fn wait_for_control_plane(&mut self) {
+        let (first, session) = (self.path("admin-token"), self.path(SESSION));
+        let (from, to) = (first.display().to_string(), session.display().to_string());
+        let arguments = ["login", "--one-time-token", &from, "--to", &to];
+        let sign_in = hoopctl_command(self.directory.path(), self.control_port, &arguments);
         let status = hoopctl_command(self.directory.path(), self.control_port, &["cluster", "status"]);
-        let ready = self.path("admin-token");
         self.control.while_running("the control plane answers", || {
-            (ready.exists() && run(&mut { status() }).code == 0).then_some(())
+            let is_signed_in = session.exists() || (first.exists() && run(&mut { sign_in() }).code == 0);
+            (is_signed_in && run(&mut { status() }).code == 0).then_some(())
         });
     }
 
@@ -223,6 +230,22 @@ impl Cluster {
         run(command.arg("--token-file").arg(file.path()).args(arguments))
     }
 
+    /// Runs the tool of somebody whose token is only where they keep it, with more variables in their environment.
+    #[must_use]
+    pub fn hoopctl_without_token(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
+        let mut command = Command::new(binary("hoopctl"));
+        command.arg("--server").arg(self.server()).arg("--ca").arg(self.ca()).args(arguments);
+        run(command.env_remove("HOOP_TOKEN_FILE").envs(environment.iter().copied()))
+    }
+
+    /// Makes a token for recovery, as somebody on the voter's host would.
+    #[must_use]
+    pub fn recover(&self) -> String {
+        let mut command = Command::new(binary("hoop-control-plane"));
+        command.arg("recover").arg("--config").arg(self.path("control-plane.toml"));
+        run(&mut command).expect_done()
+    }
+
     /// Runs the administrator's tool where there is no cluster it could ask.
     #[must_use]
     pub fn hoopctl_alone(&self, arguments: &[&str]) -> Said {
@@ -281,7 +304,7 @@ fn hoopctl_command<'a>(directory: &'a Path, port: u16, arguments: &'a [&'a str])
         let mut command = Command::new(binary("hoopctl"));
         command.arg("--server").arg(format!("https://127.0.0.1:{port}"));
         command.arg("--ca").arg(directory.join("control-plane/ca.pem"));
-        command.arg("--token-file").arg(directory.join("admin-token")).args(&arguments);
+        command.arg("--token-file").arg(directory.join(SESSION)).args(&arguments);
         command
     }
 }

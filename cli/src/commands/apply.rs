@@ -5,6 +5,7 @@ use super::{Outcome, print_line};
 use crate::client::{Admin, said};
 use crate::manifest::{self, Document};
 use anyhow::{Context, bail};
+use hoop_model::Spec;
 use hoop_wire::v1;
 use std::path::{Path, PathBuf};
 
@@ -28,9 +29,10 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(&self, mut admin: Admin) -> anyhow::Result<Outcome> {
         let documents = read_files(&self.file)?;
+        warn(&documents);
         let revision = match apply(&mut admin, &documents, self.dry_run).await {
             Ok(reply) => report(reply, self.dry_run),
-            Err(status) if status.code() == tonic::Code::InvalidArgument => {
+            Err(status) if matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::PermissionDenied) => {
                 eprintln!("refused: {}", status.message());
                 return Ok(Outcome::Refused);
             }
@@ -39,6 +41,17 @@ impl Apply {
         match revision {
             Some(revision) if self.wait && !self.dry_run => wait(&mut admin, revision).await,
             Some(_) | None => Ok(Outcome::Done),
+        }
+    }
+}
+
+/// Says of policies what is likely not meant. None of it keeps them from being applied.
+pub(crate) fn warn(documents: &[Document]) {
+    for document in documents {
+        if let Spec::Policy(policy) = &document.spec {
+            for warning in hoop_policy::lint(&document.name, &policy.cedar) {
+                eprintln!("warning: {warning}");
+            }
         }
     }
 }

@@ -64,6 +64,7 @@ fn json(object: &Object) -> serde_json::Result<serde_json::Value> {
         Spec::Person(person) => serde_json::to_value(person)?,
         Spec::Secret(secret) => serde_json::to_value(secret)?,
         Spec::DataClass(class) => serde_json::to_value(class)?,
+        Spec::Role(role) => serde_json::to_value(role)?,
     };
     Ok(json!({
         "apiVersion": "hoop/v1",

@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 pub(crate) mod delete;
 pub(crate) mod fleet;
 pub(crate) mod get;
+pub(crate) mod login;
 pub(crate) mod policy;
 mod receipts;
 pub(crate) mod revoke;

@@ -1,7 +1,7 @@
 //! `hoopctl policy`: what rules mean, without a cluster.
 
 use super::Outcome;
-use super::apply::read_files;
+use super::apply::{read_files, warn};
 use hoop_model::{Metadata, Object, Revision, Uid};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ impl Policy {
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let Self::Check { file } = self;
         let documents = read_files(file)?;
+        warn(&documents);
         let objects: Vec<_> = documents
             .into_iter()
             .map(|document| {

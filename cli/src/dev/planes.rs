@@ -35,7 +35,8 @@ impl Planes {
         let control = start_control_plane(directory.path()).await.context("start the control plane")?;
         let server = format!("https://{}", control.address);
         let ca = control.ca_pem.clone();
-        let token = control.bootstrap_token.clone().context("a new cluster has a bootstrap token")?;
+        let first = control.bootstrap_token.clone().context("a new cluster has a one-time token")?;
+        let token = client::open_session(&server, &ca, &first).await?;
         let mut admin = client::connect(&server, &ca, &token).await?;
         let data =
             start_data_plane(directory.path(), &server, &ca, &mut admin).await.context("start the data plane")?;

@@ -53,6 +53,7 @@ fn read(parsed: Parsed) -> Result<Document, ManifestError> {
         Kind::Policy => Spec::Policy(at_place::<spec::Policy>(envelope.spec, "spec", places)?),
         Kind::Person => Spec::Person(at_place::<spec::Person>(envelope.spec, "spec", places)?),
         Kind::Secret => Spec::Secret(at_place::<spec::Secret>(envelope.spec, "spec", places)?),
+        Kind::Role => Spec::Role(at_place::<spec::Role>(envelope.spec, "spec", places)?),
         Kind::DataClass => Spec::DataClass(at_place::<spec::DataClass>(envelope.spec, "spec", places)?),
     };
     spec.check().map_err(|invalid| wrong(&format!("spec.{}", invalid.field), places, invalid.to_string()))?;

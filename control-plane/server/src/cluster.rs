@@ -6,6 +6,7 @@ use crate::evidence::Evidence;
 use crate::fleet::Registry;
 use crate::fresh::Freshness;
 use crate::people::People;
+use crate::recovery::RecoveryKey;
 use crate::reply;
 use crate::secrets::Vault;
 use hoop_model::Revision;
@@ -17,8 +18,6 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tonic::Status;
 
-/// Whose name the administrator's requests carry: the scope of their idempotency keys.
-pub(crate) const ADMINISTRATOR: &str = "administrator";
 /// Whose name the control plane's own proposals carry.
 pub(crate) const CONTROL_PLANE: &str = "control-plane";
 
@@ -32,6 +31,7 @@ pub(crate) struct Cluster {
     evidence: Evidence,
     digest_key: DigestKey,
     masking_key: MaskingKey,
+    recovery: RecoveryKey,
     vault: Vault,
     people: People,
     approval_rules: ApprovalRules,
@@ -54,6 +54,7 @@ pub(crate) struct Parts {
     /// What digests of commands are keyed with.
     pub(crate) digest_key: DigestKey,
     pub(crate) masking_key: MaskingKey,
+    pub(crate) recovery: RecoveryKey,
     /// Seals and opens the values of secrets.
     pub(crate) vault: Vault,
     /// Seals and opens what approvers read.
@@ -65,8 +66,19 @@ pub(crate) struct Parts {
 impl Cluster {
     /// Puts it together.
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { replica, freshness, fleet, ca, evidence, digest_key, masking_key, vault, reviews, stopping } =
-            parts;
+        let Parts {
+            replica,
+            freshness,
+            fleet,
+            ca,
+            evidence,
+            digest_key,
+            masking_key,
+            recovery,
+            vault,
+            reviews,
+            stopping,
+        } = parts;
         let ca_pem = hoop_node::pki::pem(ca.certificate_der(), "CERTIFICATE");
         let (people, approval_rules) = (People::new(), ApprovalRules::default());
         Self {
@@ -78,6 +90,7 @@ impl Cluster {
             evidence,
             digest_key,
             masking_key,
+            recovery,
             vault,
             people,
             approval_rules,
@@ -158,6 +171,11 @@ impl Cluster {
     /// Returns what nodes key the digests of held commands with.
     pub(crate) const fn digest_key(&self) -> &DigestKey {
         &self.digest_key
+    }
+
+    /// Returns what tokens for recovery are verified with.
+    pub(crate) const fn recovery(&self) -> &RecoveryKey {
+        &self.recovery
     }
 
     /// Returns what hashes of masked values are keyed with.

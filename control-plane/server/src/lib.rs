@@ -7,7 +7,8 @@
 //! ```text
 //!   one TLS port ─▶ authorise (method ─▶ who may call it; no row = denied)
 //!                      │
-//!                      ├─ Admin  bearer token        ─▶ admin: judge the would-be world ─▶ propose
+//!                      ├─ SignIn one-time token      ─▶ sign_in: a session of an administrator
+//!                      ├─ Admin  session, or person  ─▶ admin: judge the would-be world ─▶ propose
 //!                      ├─ Join   one-time token      ─▶ join: spend the token ─▶ certificate
 //!                      ├─ Fleet  node certificate    ─▶ fleet: snapshots, acknowledgements, leases
 //!                      ├─ Evidence  node certificate ─▶ evidence: segments ─▶ store, log, index
@@ -29,9 +30,11 @@ mod fleet;
 mod fresh;
 mod join;
 mod people;
+mod recovery;
 mod reply;
 mod secrets;
 mod serve;
+mod sign_in;
 mod start;
 mod token;
 
@@ -42,4 +45,4 @@ pub use birth::BirthError;
 pub use config::{Config, InvalidConfig};
 pub use evidence::{EvidenceError, EvidenceLimits};
 pub use serve::CannotServe;
-pub use start::{ControlPlane, Running, StartError};
+pub use start::{CA_FILE, ControlPlane, Running, StartError};

@@ -1,29 +1,46 @@
 //! The control plane's process: configuration in, signals in, an exit code out.
 
 use anyhow::{Context, bail};
-use clap::Parser;
-use hoop_control_plane::{Config, ControlPlane, Running};
+use clap::{Parser, Subcommand};
+use hoop_control_plane::{CA_FILE, Config, ControlPlane, Running};
 use hoop_node::{files, telemetry};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Hoopgate's control plane.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
 struct Arguments {
     /// The configuration file (TOML).
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Where the administrator's token is written when the first start creates the cluster, readable by its owner only.
+    #[arg(long, value_name = "FILE", required = true)]
+    config: Option<PathBuf>,
+    /// Where the one-time token is written that opens the first administrator's session, when the first start creates the
+    /// cluster; readable by its owner only.
     #[arg(long, value_name = "PATH")]
     admin_token_file: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints a one-time token that opens an administrator's session within ten minutes, for when nobody can sign in any
+    /// more. Needs this node's data directory and seal key; the node may run meanwhile.
+    Recover {
+        /// The configuration file (TOML).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let config = Config::read(&arguments.config)?;
+    if let Some(Command::Recover { config }) = &arguments.command {
+        return recover(&Config::read(config)?);
+    }
+    let config = Config::read(&arguments.config.context("no --config")?)?;
     telemetry::init(&config.log)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -42,6 +59,12 @@ async fn main() -> anyhow::Result<()> {
     }
     running.stop().await;
     Ok(())
+}
+
+fn recover(config: &Config) -> anyhow::Result<()> {
+    let token = ControlPlane::recover(config)?;
+    let mut out = io::stdout();
+    writeln!(out, "{token}").context("cannot print the token")
 }
 
 /// Makes sure, before a cluster is created, that its administrator's token has somewhere to go: it exists only once.
@@ -71,14 +94,14 @@ fn keep_token(running: &mut Running, token_file: Option<&Path>, data_dir: &Path)
     let lost = || format!("the new cluster has no administrator: remove `{}` and start again", data_dir.display());
     let path = token_file.context("no --admin-token-file").with_context(lost)?;
     files::write_private(path, token.as_bytes()).with_context(lost)?;
-    tracing::info!(path = %path.display(), "administrator's token written");
+    tracing::info!(path = %path.display(), "one-time token of the first administrator written");
     Ok(())
 }
 
 /// Writes the cluster CA, and the key that evidence verifies with, where whoever needs them can copy them from.
 fn publish(running: &Running, data_dir: &Path) -> anyhow::Result<()> {
     let key = format!("{}\n", running.evidence_key);
-    for (name, text) in [("ca.pem", &running.ca_pem), ("evidence.vkey", &key)] {
+    for (name, text) in [(CA_FILE, &running.ca_pem), ("evidence.vkey", &key)] {
         let path = data_dir.join(name);
         files::write_atomic(&path, text.as_bytes()).with_context(|| format!("cannot write `{}`", path.display()))?;
     }

@@ -35,6 +35,7 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         | Rejection::LogRootDiffers { .. }
         | Rejection::GenerationDiffers { .. }
         | Rejection::ValueTooLarge
+        | Rejection::AdminSessionExists
         | Rejection::ApprovalExists => Code::Internal,
         Rejection::BaseMoved { .. } => Code::Aborted,
         Rejection::Exists(_) | Rejection::NodeNameTaken(_) => Code::AlreadyExists,
@@ -48,15 +49,20 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         | Rejection::ApprovalUnclaimed => Code::FailedPrecondition,
         Rejection::GivenTwice(_)
         | Rejection::JoinTokenLifetime
+        | Rejection::AdminSessionLifetime
         | Rejection::KeyReused
         | Rejection::Requirements
         | Rejection::ReviewTooLarge => Code::InvalidArgument,
         Rejection::TooManyJoinTokens
+        | Rejection::TooManyAdminSessions
         | Rejection::TooManyKeys
         | Rejection::TooMuchEvidence
         | Rejection::TooMuchUnstored
         | Rejection::TooManyPending(_) => Code::ResourceExhausted,
         Rejection::JoinTokenUnknown
+        | Rejection::OneTimeUnknown
+        | Rejection::OneTimeSpent
+        | Rejection::RecoveryExpired
         | Rejection::JoinTokenExpired
         | Rejection::JoinTokenRole
         | Rejection::PersonSuspended

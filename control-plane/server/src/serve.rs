@@ -7,6 +7,7 @@ use crate::cluster::Cluster;
 use crate::evidence::{Audit, MAX_SHIPPED_BYTES, Sessions, Ship};
 use crate::fleet::Fleet;
 use crate::join::Join;
+use crate::sign_in::SignIn;
 use futures_util::stream::{Stream, unfold};
 use hoop_node::clock::unix_now;
 use hoop_node::pki::{IssueError, SERVER_LIFETIME, pem};
@@ -19,6 +20,7 @@ use hoop_wire::v1::fleet_server::FleetServer;
 use hoop_wire::v1::holds_server::HoldsServer;
 use hoop_wire::v1::join_server::JoinServer;
 use hoop_wire::v1::sessions_server::SessionsServer;
+use hoop_wire::v1::sign_in_server::SignInServer;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +99,7 @@ fn services(cluster: &Arc<Cluster>, server_names: &[String]) -> Result<Services,
     let admin = AdminServer::new(Admin::new(Arc::clone(cluster)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
+    let sign_in = SignInServer::new(SignIn::new(Arc::clone(cluster))).max_decoding_message_size(MAX_JOIN_BYTES);
     let fleet = FleetServer::new(Fleet::new(Arc::clone(cluster)))
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
@@ -109,7 +112,7 @@ fn services(cluster: &Arc<Cluster>, server_names: &[String]) -> Result<Services,
         .max_decoding_message_size(MAX_VOTE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     let mut guarded = server(tls)?.layer(GuardLayer::new(Arc::clone(cluster)));
-    let services = guarded.add_service(admin).add_service(fleet).add_service(join);
+    let services = guarded.add_service(admin).add_service(sign_in).add_service(fleet).add_service(join);
     let services = services.add_service(evidence).add_service(sessions).add_service(audit);
     Ok(services.add_service(holds).add_service(approvals))
 }

@@ -8,7 +8,9 @@ use crate::evidence::{self, Evidence, EvidenceError, Places};
 use crate::fleet::{Registry, pulse};
 use crate::fresh::freshness;
 use crate::people::keep_keys;
+use crate::recovery::RecoveryKey;
 use crate::serve::{self, CannotServe};
+use hoop_node::pki::pem;
 use hoop_node::seal::{SealKey, SealKeyError};
 use hoop_raft::{Replica, ReplicaConfig};
 use std::io;
@@ -19,6 +21,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+/// Where a running node keeps the cluster CA's certificate in its data directory, for whoever connects.
+pub const CA_FILE: &str = "ca.pem";
 
 /// The id of the one voter.
 const NODE_ID: u64 = 1;
@@ -36,7 +41,8 @@ pub struct Running {
     pub ca_pem: String,
     /// The public key of the cluster's evidence log, as verifiers take it: `NAME+HASH+BASE64`.
     pub evidence_key: String,
-    /// The administrator's token; only after the first start, which created the cluster. It is nowhere else.
+    /// The one-time token that opens the first administrator's session; only after the first start, which created the
+    /// cluster. It is nowhere else.
     pub bootstrap_token: Option<String>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
@@ -135,6 +141,7 @@ async fn open(
 ) -> Result<Opened, StartError> {
     let birth::Opened { ca, log, digest_key, masking_key, vault, admin_token } =
         birth::open_or_create(replica, &seal_key).await.map_err(StartError::Birth)?;
+    let recovery = RecoveryKey::of(&seal_key, &pem(ca.certificate_der(), "CERTIFICATE"));
     let evidence = Evidence::open(places, log, replica.state()).await.map_err(StartError::Evidence)?;
     let (stop, stopping) = watch::channel(false);
     let fleet = Arc::new(Registry::empty());
@@ -147,6 +154,7 @@ async fn open(
         evidence,
         digest_key,
         masking_key,
+        recovery,
         vault,
         reviews: Reviews::new(seal_key),
         stopping,
@@ -196,6 +204,21 @@ impl Running {
         evidence::close(&cluster).await;
         replica.shutdown().await;
         tracing::info!("control plane stopped");
+    }
+}
+
+impl ControlPlane {
+    /// Makes a one-time token with which an administrator can sign in within ten minutes, whoever else can: for somebody on a
+    /// voter's host, who has the data directory and the seal key. The node may run meanwhile.
+    ///
+    /// # Errors
+    /// [`StartError`] where there is no seal key, or no cluster in the data directory.
+    pub fn recover(config: &Config) -> Result<String, StartError> {
+        let data_directory = |source| StartError::DataDirectory { path: config.data_dir.clone(), source };
+        let data_dir = config.data_dir.canonicalize().map_err(data_directory)?;
+        let seal_key = load_seal_key(&config.seal_key, &data_dir)?;
+        let ca_pem = std::fs::read_to_string(data_dir.join(CA_FILE)).map_err(data_directory)?;
+        Ok(RecoveryKey::of(&seal_key, &ca_pem).mint(hoop_node::clock::unix_now()).reveal().clone())
     }
 }
 

@@ -71,6 +71,8 @@ impl State {
             Change::Approval(change) => self.change_approval(change),
             Change::SignIn { person, revision } => self.sign_in(person, revision),
             Change::SetSecret(set) => self.set_secret(index, set),
+            Change::OpenAdminSession(open) => self.open_admin_session(open),
+            Change::EndAdminSession { session_hash } => self.end_admin_session(&session_hash),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What can be proposed. Every kind of change there is has a variant; a kind this binary does not know cannot be
 //! represented, so whoever decodes one stops instead of guessing.
 
-use crate::ApprovalChange;
+use crate::{ApprovalChange, OneTime};
 use hoop_model::UnixMillis;
 use hoop_model::spec::Labels;
 use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Kind, ResourceName, Revision, SegmentRoot, Spec, Uid};
@@ -70,6 +70,24 @@ pub enum Change {
     },
     /// Sets the value of a sealed secret.
     SetSecret(SetSecret),
+    /// Uses up a token, and opens a session of an administrator who is no Person.
+    OpenAdminSession(OpenAdminSession),
+    /// Ends such a session.
+    EndAdminSession {
+        /// SHA-256 of the session's token.
+        session_hash: ContentHash,
+    },
+}
+
+/// A session of an administrator who is no Person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenAdminSession {
+    /// What it is opened with.
+    pub with: OneTime,
+    /// SHA-256 of the session's token.
+    pub session_hash: ContentHash,
+    /// When it ends, in log time.
+    pub expires: UnixMillis,
 }
 
 /// The cluster's birth.

@@ -3,8 +3,8 @@
 use crate::approvals::Store;
 use crate::joining::{JoinToken, Node};
 use crate::{
-    Bootstrap, CLUSTER_VERSION, EvidenceContents, EvidenceLog, IdempotencyKey, Reference, Remembered, SealedValue,
-    State, StoredObject,
+    AdminSession, Bootstrap, CLUSTER_VERSION, EvidenceContents, EvidenceLog, IdempotencyKey, Reference, Remembered,
+    SealedValue, State, StoredObject,
 };
 use hoop_model::{
     Approval, ApprovalId, ChainId, ContentHash, Incarnation, ResourceName, Revision, Spec, Uid, UnixMillis,
@@ -39,6 +39,12 @@ pub struct Contents {
     pub sign_ins: Vec<(Uid, UnixMillis)>,
     /// See [`State::sealed_values`].
     pub sealed_values: Vec<(Uid, SealedValue)>,
+    /// See [`State::is_bootstrap_spent`].
+    pub bootstrap_spent: bool,
+    /// See [`State::admin_sessions`].
+    pub admin_sessions: Vec<(ContentHash, AdminSession)>,
+    /// See [`State::recoveries`].
+    pub recoveries: Vec<([u8; 16], UnixMillis)>,
 }
 
 /// Says that contents cannot have been taken from a state.
@@ -96,6 +102,9 @@ pub enum Inconsistent {
     /// A value is there twice, of no sealed secret, of a generation or a time to come, or too large.
     #[error("the sealed value of {0} is there twice, of no sealed secret, in the future, or too large")]
     SealedValue(Uid),
+    /// A session of an administrator is there twice, or ends before it was opened.
+    #[error("a session of an administrator is there twice, in the future, or over before it was opened")]
+    AdminSession,
 }
 
 impl State {
@@ -138,6 +147,8 @@ impl State {
         state.approvals = Arc::new(Store::restore(contents.approvals, state.log_time)?);
         state.sign_ins = Arc::new(state.restore_sign_ins(contents.sign_ins)?);
         state.sealed_values = Arc::new(state.restore_sealed(contents.sealed_values)?);
+        state.administration =
+            state.restore_administration(contents.bootstrap_spent, contents.admin_sessions, contents.recoveries)?;
         Ok(state)
     }
 

@@ -8,7 +8,7 @@ mod approvals;
 mod spec;
 
 use crate::{AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, LogStored, MintJoinToken, NewObject};
-use crate::{Precondition, Reference, Role, SetSecret, SpendJoinToken};
+use crate::{OneTime, OpenAdminSession, Precondition, Reference, Role, SetSecret, SpendJoinToken};
 use aws_lc_rs::digest::{Context, SHA256};
 use hoop_model::SegmentRoot;
 use hoop_model::spec::Labels;
@@ -118,6 +118,18 @@ impl Hash {
                 self.name(name);
                 self.bytes(&value_mac.0);
             }
+            Change::OpenAdminSession(OpenAdminSession { with, session_hash, expires: _ }) => {
+                self.number(12);
+                match with {
+                    OneTime::Bootstrap { token_hash } => self.bytes(&token_hash.0),
+                    OneTime::Recovery { id, expires: _ } => self.bytes(id),
+                }
+                self.bytes(&session_hash.0);
+            }
+            Change::EndAdminSession { session_hash } => {
+                self.number(13);
+                self.bytes(&session_hash.0);
+            }
         }
     }
 
@@ -215,9 +227,9 @@ mod tests {
     use crate::tests::secrets::{secret, setting, using};
     use crate::tests::support::{apply, at, bootstrap, chain, connection, delete, ending, identity, issuer, key, mint};
     use crate::tests::support::{object, policy, reference, root, spend, stored};
+    use hoop_model::spec::{self, Right, SecretSource, Transform};
     use hoop_model::spec::{Builtin, ClassName, Connection, CredentialForm, DataClass, Recognise, Recording};
-    use hoop_model::spec::{SecretSource, Transform};
-    use hoop_model::{Kind, Spec};
+    use hoop_model::{Kind, Spec, UnixMillis};
 
     fn masking(classes: &[&str]) -> Spec {
         let Spec::Connection(all) = connection("https://a.test") else { panic!("not a connection") };
@@ -229,6 +241,15 @@ mod tests {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
         let recognise = Recognise { builtin, fields };
         Spec::DataClass(DataClass { class: ClassName::parse("pii.a").unwrap(), recognise, transform })
+    }
+
+    fn role(rights: &[Right]) -> Spec {
+        Spec::Role(spec::Role { teams: vec![hoop_model::ResourceName::parse("a").unwrap()], rights: rights.into() })
+    }
+
+    fn opening(with: OneTime) -> Change {
+        let (session_hash, expires) = (ContentHash([6; 32]), UnixMillis(7));
+        Change::OpenAdminSession(OpenAdminSession { with, session_hash, expires })
     }
 
     fn strict() -> Spec {
@@ -275,6 +296,10 @@ mod tests {
             (only(secret(SecretSource::Env("a".into()))), "c507ea1ebf01fd9d"),
             (only(secret(SecretSource::Sealed)), "e5469d85f9bc8729"),
             (setting(2, 7, base), "b25abf0ce986941b"),
+            (only(role(&[Right::Read, Right::Apply])), "1375fdbbf73c88da"),
+            (opening(OneTime::Bootstrap { token_hash: ContentHash([3; 32]) }), "29feb111e662666b"),
+            (opening(OneTime::Recovery { id: [4; 16], expires: UnixMillis(5) }), "6cd0f05759d6d373"),
+            (Change::EndAdminSession { session_hash: ContentHash([6; 32]) }, "f556f1c81c131846"),
             (only(masking(&[])), "9412f5497b1e12ad"),
             (only(masking(&["pii", "secret"])), "52a089ee0e44198a"),
             (only(class(Some(Builtin::Email), &[], Transform::Redact)), "0b4767d0ee110d82"),

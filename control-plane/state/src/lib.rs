@@ -19,6 +19,7 @@
 //!        └─▶ (Reply, Vec<Notice>)
 //! ```
 
+mod administration;
 mod anchor;
 mod apply;
 mod approvals;
@@ -33,6 +34,7 @@ mod reply;
 mod secrets;
 mod state;
 
+pub use administration::{AdminSession, MAX_ADMIN_SESSION, MAX_ADMIN_SESSIONS, MAX_RECOVERY, OneTime};
 pub use anchor::{Item, MAX_ANCHORED_ITEMS, Skip, Skipped};
 pub use approvals::{
     ApprovalChange, CastVote, ClaimApproval, Electorate, KEPT_FOR, MAX_EFFECTS, MAX_KEPT, MAX_PENDING,
@@ -41,7 +43,7 @@ pub use approvals::{
 };
 pub use change::{
     AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, IdempotencyKey, InvalidKey, LogStored,
-    MintJoinToken, NewObject, Precondition, Proposal, Reference, Role, SetSecret, SpendJoinToken,
+    MintJoinToken, NewObject, OpenAdminSession, Precondition, Proposal, Reference, Role, SetSecret, SpendJoinToken,
 };
 pub use contents::{Contents, Inconsistent};
 pub use evidence::{Chain, EMPTY_TREE, EvidenceContents, EvidenceLog, MAX_CHAINS_PER_NODE, MAX_UNSTORED_PARTS};

@@ -69,7 +69,7 @@ impl StoredObject {
                 let secret = connection.credential.as_ref().map(|credential| credential.secret.clone());
                 names.extend(secret.map(|name| Reference { kind: Kind::Secret, name }));
             }
-            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) => {}
+            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) | Spec::Role(_) => {}
         }
         names
     }

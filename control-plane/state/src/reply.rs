@@ -135,6 +135,24 @@ pub enum Rejection {
     /// A sealed value is larger than any can be.
     #[error("the sealed value is too large")]
     ValueTooLarge,
+    /// The token was never made, or not for this cluster.
+    #[error("the one-time token is not this cluster's")]
+    OneTimeUnknown,
+    /// The token is used up.
+    #[error("the one-time token is used up")]
+    OneTimeSpent,
+    /// The token for recovery was not used in time.
+    #[error("the token for recovery expired")]
+    RecoveryExpired,
+    /// A session would end before it begins, or last too long.
+    #[error("a session of an administrator lasts at most 12 hours")]
+    AdminSessionLifetime,
+    /// Two sessions would have one token.
+    #[error("the session exists")]
+    AdminSessionExists,
+    /// Too many sessions.
+    #[error("too many sessions of administrators are open")]
+    TooManyAdminSessions,
     /// Too many unspent tokens.
     #[error("too many unspent join tokens")]
     TooManyJoinTokens,

@@ -1,5 +1,6 @@
 //! The whole replicated state, and what can be read from it.
 
+use crate::administration::Administration;
 use crate::approvals::Store;
 use crate::joining::{JoinToken, Joining, Node};
 use crate::objects::{Objects, StoredObject};
@@ -33,6 +34,7 @@ pub struct State {
     pub(crate) sign_ins: Arc<BTreeMap<Uid, UnixMillis>>,
     /// INVARIANT: every one is of a Secret that is there and sealed; `follow_secret` forgets.
     pub(crate) sealed_values: Arc<SealedValues>,
+    pub(crate) administration: Administration,
 }
 
 impl State {

@@ -193,7 +193,7 @@ impl Policy {
                     let backend = Backend::of(object, connection, (local, &secrets, &policy.classes), before);
                     policy.backends.insert(name.clone(), backend.map_err(|error| cannot(name, &*error))?);
                 }
-                Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) | Spec::DataClass(_) => {}
+                Spec::Policy(_) | Spec::Person(_) | Spec::Secret(_) | Spec::DataClass(_) | Spec::Role(_) => {}
             }
         }
         Ok((policy, keys))

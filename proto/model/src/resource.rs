@@ -1,6 +1,6 @@
 //! Objects: what every resource has beside its spec.
 
-use crate::spec::{Connection, DataClass, Identity, Issuer, Person, Policy, Secret};
+use crate::spec::{Connection, DataClass, Identity, Issuer, Person, Policy, Role, Secret};
 use crate::{ResourceName, Uid};
 use std::fmt;
 use std::str::FromStr;
@@ -82,6 +82,8 @@ kinds! {
     Secret(Secret);
     /// A kind of sensitive data, masked in what backends answer.
     DataClass(DataClass);
+    /// What members of teams may do to the cluster itself.
+    Role(Role);
 }
 
 /// Says that a text names no kind.

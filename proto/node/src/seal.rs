@@ -1,6 +1,7 @@
 //! Sealing secrets at rest under the cluster's seal key.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use hoop_model::Redacted;
 use std::fs::File;
 use std::io::{self, Read};
@@ -80,6 +81,16 @@ impl SealKey {
         hex::decode_to_slice(text.reveal().trim_ascii(), &mut key)
             .map_err(|_| SealKeyError::Malformed { path: path.to_owned() })?;
         Ok(Self::from_bytes(key))
+    }
+
+    /// Derives a key for one purpose and context: HMAC-SHA-256 over both, under this key.
+    #[must_use]
+    pub fn derive(&self, purpose: &str, context: &[u8]) -> Redacted<[u8; 32]> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.0.reveal());
+        let signed = hmac::sign(&key, &[purpose.as_bytes(), b"\0", context].concat());
+        let mut derived = [0; 32];
+        derived.iter_mut().zip(signed.as_ref()).for_each(|(byte, signed)| *byte = *signed);
+        Redacted::new(derived)
     }
 
     /// Seals `plaintext` for one generation of one object.

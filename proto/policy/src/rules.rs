@@ -71,7 +71,12 @@ impl Rules {
                 Spec::Connection(connection) => {
                     connections.insert(name.clone(), connection.environment.clone());
                 }
-                Spec::Issuer(_) | Spec::Identity(_) | Spec::Person(_) | Spec::Secret(_) | Spec::DataClass(_) => {}
+                Spec::Issuer(_)
+                | Spec::Identity(_)
+                | Spec::Person(_)
+                | Spec::Secret(_)
+                | Spec::DataClass(_)
+                | Spec::Role(_) => {}
             }
         }
         if !errors.is_empty() {

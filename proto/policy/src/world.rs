@@ -93,7 +93,7 @@ impl World {
                     *self.teams.entry(team.clone()).or_default() += 1;
                 }
             }
-            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) => {}
+            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) | Spec::Role(_) => {}
         }
     }
 }

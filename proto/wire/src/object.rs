@@ -69,6 +69,7 @@ impl From<&Spec> for v1::Spec {
             Spec::Person(person) => v1::spec::Kind::Person(person.into()),
             Spec::Secret(secret) => v1::spec::Kind::Secret(secret.into()),
             Spec::DataClass(class) => v1::spec::Kind::DataClass(class.into()),
+            Spec::Role(role) => v1::spec::Kind::Role(role.into()),
         };
         Self { kind: Some(kind) }
     }
@@ -87,6 +88,7 @@ impl TryFrom<v1::Spec> for Spec {
             v1::spec::Kind::Person(person) => Self::Person(person.try_into()?),
             v1::spec::Kind::Secret(secret) => Self::Secret(secret.try_into()?),
             v1::spec::Kind::DataClass(class) => Self::DataClass(class.try_into()?),
+            v1::spec::Kind::Role(role) => Self::Role(role.try_into()?),
         };
         spec.check().map_err(|invalid| Malformed { field: invalid.field, problem: invalid.problem })?;
         Ok(spec)

@@ -3,8 +3,8 @@
 use crate::v1;
 use hoop_model::spec::{
     Algorithm, Audience, Builtin, ClaimCondition, ClassName, Connection, ContainsText, Credential, CredentialForm,
-    DataClass, Identity, IntegerIs, Issuer, KeySource, Origin, Person, Policy, Protocol, Recognise, Recording, Secret,
-    SecretSource, Transform,
+    DataClass, Identity, IntegerIs, Issuer, KeySource, Origin, Person, Policy, Protocol, Recognise, Recording, Right,
+    Role, Secret, SecretSource, Transform,
 };
 use hoop_model::{Metadata, Object, ResourceName, Revision, Spec, Uid};
 use prost::Message;
@@ -108,6 +108,7 @@ fn specs() -> Vec<Spec> {
             teams: vec![name("on-call")],
             suspended: true,
         }),
+        Spec::Role(Role { teams: vec![name("platform")], rights: Right::ALL.into() }),
         Spec::Policy(Policy { cedar: "permit(principal, action, resource);".into() }),
     ]
 }
@@ -157,6 +158,10 @@ fn a_spec_that_breaks_a_rule_does_not_read() {
             v1::spec::Kind::Connection(connection) => {
                 connection.protocol = 99;
                 "protocol"
+            }
+            v1::spec::Kind::Role(role) => {
+                role.rights = vec!["admin:*".into()];
+                "rights"
             }
             v1::spec::Kind::Person(person) => {
                 person.teams = vec![String::new()];

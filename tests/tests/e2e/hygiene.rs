@@ -134,7 +134,7 @@ fn se_02_no_credential_is_in_any_log_or_record_however_much_is_logged() {
     let read = |name: &str| std::fs::read_to_string(stage.cluster.path(name)).unwrap().trim().to_owned();
     let signature = token.rsplit('.').next().unwrap().to_owned();
     let mut canaries = vec![query.to_owned(), field.to_owned(), body.to_owned(), signature];
-    canaries.extend(["admin-token", "join-token", "seal.key"].map(read));
+    canaries.extend(["admin-token", "session-token", "join-token", "seal.key"].map(read));
     let node = read("data-plane/node.pem");
     let key = node.lines().skip_while(|line| !line.contains("PRIVATE KEY")).nth(1).unwrap();
     canaries.push(key.to_owned());

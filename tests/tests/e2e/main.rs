@@ -16,6 +16,7 @@ mod path;
 mod policy;
 mod readiness;
 mod secrets;
+mod signin;
 mod store;
 mod tls;
 mod tokens;

@@ -1,7 +1,7 @@
 //! From bytes to the state machine's types. What this software does not wholly understand does not decode, and then the
 //! node stops: to apply a part of a change is to diverge from the nodes that understand all of it.
 
-use super::{approval, evidence, reply};
+use super::{admin, approval, evidence, reply};
 use hoop_model::{Approval, ContentHash, Kind, ResourceName, Revision, Uid, UnixMillis};
 use hoop_state::{
     ApplyObjects, Bootstrap, CLUSTER_VERSION, Change, Contents, DeleteObject, IdempotencyKey, JoinToken, MintJoinToken,
@@ -57,6 +57,9 @@ pub(crate) fn state(bytes: &[u8]) -> Result<State, Undecodable> {
         approvals: message.approvals.into_iter().map(Approval::try_from).collect::<Result<_, _>>()?,
         sign_ins: message.sign_ins.iter().map(signed_in_of).collect::<Result<_, _>>()?,
         sealed_values: message.sealed_values.into_iter().map(sealed_of).collect::<Result<_, _>>()?,
+        bootstrap_spent: message.bootstrap_spent,
+        admin_sessions: message.admin_sessions.iter().map(admin::session_of).collect::<Result<_, _>>()?,
+        recoveries: message.recoveries.iter().map(admin::recovery_of).collect::<Result<_, _>>()?,
     };
     Ok(State::restore(contents)?)
 }
@@ -97,6 +100,10 @@ fn change_of(change: v1::proposal::Change) -> Result<Change, Malformed> {
         v1::proposal::Change::Approval(change) => Change::Approval(approval::change_of(change)?),
         v1::proposal::Change::SignIn(v1::proposal::SignIn { person_uid, revision }) => {
             Change::SignIn { person: uid_of(&person_uid)?, revision: revision_of(revision, "revision")? }
+        }
+        v1::proposal::Change::OpenAdminSession(open) => Change::OpenAdminSession(admin::open_of(open)?),
+        v1::proposal::Change::EndAdminSession(end) => {
+            Change::EndAdminSession { session_hash: hash_of(&end.session_hash, "session_hash")? }
         }
         v1::proposal::Change::SetSecret(v1::proposal::SetSecret { name, generation, sealed, value_mac, base }) => {
             Change::SetSecret(SetSecret {

@@ -1,6 +1,6 @@
 //! From the state machine's types to bytes.
 
-use super::{approval, evidence, reply};
+use super::{admin, approval, evidence, reply};
 use hoop_model::Uid;
 use hoop_state::{
     ApplyObjects, Bootstrap, Change, DeleteObject, MintJoinToken, NewObject, Node, Precondition, Proposal, Reference,
@@ -53,6 +53,9 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         approvals: state.approvals().map(|approval| approval.as_ref().into()).collect(),
         sign_ins: sign_ins.collect(),
         sealed_values: state.sealed_values().map(of_sealed).collect(),
+        bootstrap_spent: state.is_bootstrap_spent(),
+        admin_sessions: state.admin_sessions().map(admin::of_session).collect(),
+        recoveries: state.recoveries().map(admin::of_recovery).collect(),
     };
     message.encode_to_vec()
 }
@@ -104,6 +107,11 @@ fn of_change(change: &Change) -> v1::proposal::Change {
                 value_mac: value_mac.0.to_vec(),
                 base: Some((*base).into()),
             })
+        }
+        Change::OpenAdminSession(open) => v1::proposal::Change::OpenAdminSession(admin::of_open(open)),
+        Change::EndAdminSession { session_hash } => {
+            let session_hash = session_hash.0.to_vec();
+            v1::proposal::Change::EndAdminSession(v1::proposal::EndAdminSession { session_hash })
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Proposals, replies and states as the bytes of the contract, one module per direction.
 
+mod admin;
 mod approval;
 mod decode;
 mod encode;

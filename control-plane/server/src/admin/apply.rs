@@ -3,8 +3,10 @@
 use super::request::{self, Document};
 use super::world::{World, references};
 use super::{ATTEMPTS, custody};
-use crate::cluster::{ADMINISTRATOR, Cluster};
+use crate::authorise::{Caller, escalation};
+use crate::cluster::Cluster;
 use crate::reply;
+use hoop_model::spec::Right;
 use hoop_model::{Revision, Uid};
 use hoop_node::clock::unix_now;
 use hoop_state::{
@@ -16,24 +18,27 @@ use tonic::Status;
 
 /// Applies the documents, or with `dry_run` says what would become of them. A dry run's revision is the one it was
 /// judged at.
-pub(super) async fn apply(cluster: &Cluster, request: v1::ApplyRequest) -> Result<v1::ApplyResponse, Status> {
+pub(super) async fn apply(
+    cluster: &Cluster,
+    caller: &Caller,
+    request: v1::ApplyRequest,
+) -> Result<v1::ApplyResponse, Status> {
     let key = request::key(&request.idempotency_key)?;
     let documents = Arc::new(request::documents(request.documents)?);
     for _ in 0..ATTEMPTS {
         let state = cluster.fresh().await?;
+        let caller = caller.at(cluster, &state, Right::Apply)?;
         if request.dry_run {
-            let change = judged(&documents, &state).await?;
+            let change = judged(&documents, &state, &caller).await?;
             return trial(&state, change);
         }
-        let change =
-            if request::is_remembered(&state, key) { unjudged(&documents) } else { judged(&documents, &state).await? };
-        match propose(cluster, change, key).await? {
-            Some(response) => {
-                for secret in custody::put_to_use(&state, &documents) {
-                    tracing::info!(%secret, "a secret is put to use");
-                }
-                return Ok(response);
-            }
+        let change = if request::is_remembered(&state, key, &caller) {
+            unjudged(&documents)
+        } else {
+            judged(&documents, &state, &caller).await?
+        };
+        match propose(cluster, change, key, &caller).await? {
+            Some(response) => return Ok(response),
             None => tracing::debug!(revision = %state.revision(), "the configuration moved; judging anew"),
         }
     }
@@ -45,10 +50,11 @@ async fn propose(
     cluster: &Cluster,
     change: ApplyObjects,
     key: Option<IdempotencyKey>,
+    caller: &Caller,
 ) -> Result<Option<v1::ApplyResponse>, Status> {
-    match cluster.propose(Change::ApplyObjects(change), key, ADMINISTRATOR).await? {
+    match cluster.propose(Change::ApplyObjects(change), key, &caller.scope()).await? {
         Reply::Applied { objects, revision } => {
-            tracing::info!(revision = %revision, objects = objects.len(), "applied");
+            tracing::info!(revision = %revision, objects = objects.len(), by = caller.scope(), "applied");
             Ok(Some(response(&objects, revision)))
         }
         Reply::Rejected(Rejection::BaseMoved { .. }) => Ok(None),
@@ -61,7 +67,11 @@ async fn propose(
 }
 
 /// Judges the would-be world and names its base. It costs CPU, so it is not done on the threads that serve.
-async fn judged(documents: &Arc<Vec<Document>>, state: &Arc<State>) -> Result<ApplyObjects, Status> {
+async fn judged(documents: &Arc<Vec<Document>>, state: &Arc<State>, caller: &Caller) -> Result<ApplyObjects, Status> {
+    let unpermitted = unpermitted(documents, state, caller);
+    if !unpermitted.is_empty() {
+        return Err(Status::permission_denied(reply::listed(&unpermitted)));
+    }
     let (documents, state) = (Arc::clone(documents), Arc::clone(state));
     let judging = tokio::task::spawn_blocking(move || judge(&documents, &state));
     let judged = judging.await.map_err(|error| {
@@ -69,6 +79,26 @@ async fn judged(documents: &Arc<Vec<Document>>, state: &Arc<State>) -> Result<Ap
         Status::internal("the change cannot be judged; nothing was changed")
     })?;
     judged.map_err(|problems| Status::invalid_argument(reply::listed(&problems)))
+}
+
+/// Returns why the caller may not make the change, beside that they may change objects.
+fn unpermitted(documents: &[Document], state: &State, caller: &Caller) -> Vec<String> {
+    let has = |right| caller.may(right);
+    let mut problems = Vec::new();
+    if !has(Right::UseSecret) {
+        let used = custody::put_to_use(state, documents);
+        let problem =
+            |secret| format!("Secret `{secret}`: the right `{}` is needed to put it to use", Right::UseSecret);
+        problems.extend(used.iter().map(problem));
+    }
+    let before = World::of(state);
+    let mut after = World::of(state);
+    for document in documents {
+        // Who people are and what they may does not depend on uids.
+        after.put(&document.name, &document.spec, Uid::mint(0));
+    }
+    problems.extend(escalation(before.objects(), after.objects(), has));
+    problems
 }
 
 fn judge(documents: &[Document], state: &State) -> Result<ApplyObjects, Vec<String>> {
@@ -109,7 +139,7 @@ fn trial(state: &State, change: ApplyObjects) -> Result<v1::ApplyResponse, Statu
     let mut copy = state.clone();
     let index = state.revision().index.saturating_add(1);
     let change = Change::ApplyObjects(change);
-    let proposal = Proposal { time: unix_now(), key: None, caller: ADMINISTRATOR.into(), change };
+    let proposal = Proposal { time: unix_now(), key: None, caller: Box::default(), change };
     match copy.apply(index, proposal) {
         (Reply::Applied { objects, .. }, _) => Ok(response(&objects, state.revision())),
         (

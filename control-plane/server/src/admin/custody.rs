@@ -19,7 +19,8 @@ pub(super) fn problems(objects: &Objects) -> Vec<String> {
         | Spec::Policy(_)
         | Spec::Person(_)
         | Spec::Secret(_)
-        | Spec::DataClass(_) => None,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => None,
     });
     connections.filter_map(|(name, connection)| problem(objects, name, connection)).collect()
 }
@@ -58,12 +59,21 @@ fn used(state: &State, document: &Document) -> Option<ResourceName> {
                 | Spec::Policy(_)
                 | Spec::Person(_)
                 | Spec::Secret(_)
-                | Spec::DataClass(_) => None,
+                | Spec::DataClass(_)
+                | Spec::Role(_) => None,
             });
             let is_known = before == Some((&after.credential, &after.upstream));
             after.credential.as_ref().filter(|_| !is_known).map(|credential| credential.secret.clone())
         }
-        (Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::Person(_) | Spec::DataClass(_), _) => None,
+        (
+            Spec::Issuer(_)
+            | Spec::Identity(_)
+            | Spec::Policy(_)
+            | Spec::Person(_)
+            | Spec::DataClass(_)
+            | Spec::Role(_),
+            _,
+        ) => None,
     }
 }
 
@@ -75,6 +85,7 @@ fn secret(object: &Object) -> Option<&Secret> {
         | Spec::Connection(_)
         | Spec::Policy(_)
         | Spec::Person(_)
-        | Spec::DataClass(_) => None,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => None,
     }
 }

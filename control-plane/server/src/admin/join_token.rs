@@ -1,8 +1,9 @@
 //! Join tokens: admit one node, once, within a day.
 
-use crate::cluster::{ADMINISTRATOR, Cluster};
+use crate::authorise::Caller;
+use crate::cluster::Cluster;
 use crate::{reply, token};
-use hoop_model::spec::Labels;
+use hoop_model::spec::{Labels, Right};
 use hoop_state::{Change, MAX_JOIN_TOKEN_LIFETIME, MintJoinToken, Reply, Role};
 use hoop_wire::v1;
 use std::time::Duration;
@@ -16,6 +17,7 @@ const MAX_LABEL_BYTES: usize = 63;
 /// Mints a join token. The reply is the only place where its text ever is.
 pub(super) async fn create(
     cluster: &Cluster,
+    caller: &Caller,
     request: v1::CreateJoinTokenRequest,
 ) -> Result<v1::CreateJoinTokenResponse, Status> {
     let role = match request.role() {
@@ -32,11 +34,13 @@ pub(super) async fn create(
     let minted = token::mint();
     // Counted in log time, brought up to date first: it may be ahead of this machine's clock, or behind it.
     cluster.tick().await?;
-    let expires = cluster.fresh().await?.log_time().after(lifetime);
+    let state = cluster.fresh().await?;
+    let caller = caller.at(cluster, &state, Right::Nodes)?;
+    let expires = state.log_time().after(lifetime);
     let change = MintJoinToken { token_hash: minted.hash, role, labels: request.labels, expires };
-    match cluster.propose(Change::MintJoinToken(change), None, ADMINISTRATOR).await? {
+    match cluster.propose(Change::MintJoinToken(change), None, &caller.scope()).await? {
         Reply::Done { .. } => {
-            tracing::info!(expires = expires.0, "join token created");
+            tracing::info!(expires = expires.0, by = caller.scope(), "join token created");
             let token = minted.text.reveal().clone();
             Ok(v1::CreateJoinTokenResponse { token, expires_ms: expires.0, ca: cluster.ca_pem().to_owned() })
         }

@@ -16,7 +16,8 @@ pub(super) fn problems(objects: &BTreeMap<(Kind, ResourceName), Arc<Object>>) ->
             | Spec::Connection(_)
             | Spec::Policy(_)
             | Spec::Person(_)
-            | Spec::Secret(_) => None,
+            | Spec::Secret(_)
+            | Spec::Role(_) => None,
         })
     };
     if let Err(error) = compile(None, declared()) {
@@ -30,7 +31,8 @@ pub(super) fn problems(objects: &BTreeMap<(Kind, ResourceName), Arc<Object>>) ->
         | Spec::Policy(_)
         | Spec::Person(_)
         | Spec::Secret(_)
-        | Spec::DataClass(_) => None,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => None,
     });
     let problem = |(name, selection): (&ResourceName, &[ClassName])| {
         let error = compile(Some(selection), declared()).err()?;

@@ -8,6 +8,9 @@
 //!   read, wait    ─▶ what there is, what the fleet has
 //!   join_token    ─▶ admit a node, once
 //! ```
+//!
+//! Who may call a method at all is the guard's business. What decides does it at the very state that it proposes on, and so
+//! asks there again who calls ([`Caller::at`](crate::authorise::Caller::at)).
 
 mod apply;
 mod custody;
@@ -21,7 +24,7 @@ mod secret;
 mod wait;
 mod world;
 
-use crate::authorise::require_administrator;
+use crate::authorise::caller;
 use crate::cluster::Cluster;
 use hoop_wire::v1;
 use std::sync::Arc;
@@ -45,22 +48,20 @@ impl Admin {
 #[tonic::async_trait]
 impl v1::admin_server::Admin for Admin {
     async fn apply(&self, request: Request<v1::ApplyRequest>) -> Result<Response<v1::ApplyResponse>, Status> {
-        require_administrator(&request)?;
-        apply::apply(&self.cluster, request.into_inner()).await.map(Response::new)
+        let caller = caller(&request)?;
+        apply::apply(&self.cluster, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn delete(&self, request: Request<v1::DeleteRequest>) -> Result<Response<v1::DeleteResponse>, Status> {
-        require_administrator(&request)?;
-        delete::delete(&self.cluster, request.into_inner()).await.map(Response::new)
+        let caller = caller(&request)?;
+        delete::delete(&self.cluster, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::GetResponse>, Status> {
-        require_administrator(&request)?;
         read::get(&self.cluster, request.into_inner()).await.map(Response::new)
     }
 
     async fn list(&self, request: Request<v1::ListRequest>) -> Result<Response<v1::ListResponse>, Status> {
-        require_administrator(&request)?;
         read::list(&self.cluster, request.into_inner()).await.map(Response::new)
     }
 
@@ -68,36 +69,33 @@ impl v1::admin_server::Admin for Admin {
         &self,
         request: Request<v1::CreateJoinTokenRequest>,
     ) -> Result<Response<v1::CreateJoinTokenResponse>, Status> {
-        require_administrator(&request)?;
-        join_token::create(&self.cluster, request.into_inner()).await.map(Response::new)
+        let caller = caller(&request)?;
+        join_token::create(&self.cluster, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn cluster_status(
         &self,
-        request: Request<v1::ClusterStatusRequest>,
+        _request: Request<v1::ClusterStatusRequest>,
     ) -> Result<Response<v1::ClusterStatusResponse>, Status> {
-        require_administrator(&request)?;
         Ok(Response::new(read::cluster_status(&self.cluster)))
     }
 
     async fn fleet_status(
         &self,
-        request: Request<v1::FleetStatusRequest>,
+        _request: Request<v1::FleetStatusRequest>,
     ) -> Result<Response<v1::FleetStatusResponse>, Status> {
-        require_administrator(&request)?;
         read::fleet_status(&self.cluster).await.map(Response::new)
     }
 
     async fn revoke(&self, request: Request<v1::RevokeRequest>) -> Result<Response<v1::RevokeResponse>, Status> {
-        require_administrator(&request)?;
-        revoke::revoke(&self.cluster, request.into_inner()).await.map(Response::new)
+        let caller = caller(&request)?;
+        revoke::revoke(&self.cluster, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn wait_applied(
         &self,
         request: Request<v1::WaitAppliedRequest>,
     ) -> Result<Response<v1::WaitAppliedResponse>, Status> {
-        require_administrator(&request)?;
         wait::wait_applied(&self.cluster, request.into_inner()).await.map(Response::new)
     }
 
@@ -105,15 +103,14 @@ impl v1::admin_server::Admin for Admin {
         &self,
         request: Request<v1::SetSecretRequest>,
     ) -> Result<Response<v1::SetSecretResponse>, Status> {
-        require_administrator(&request)?;
-        secret::set(&self.cluster, request.into_inner()).await.map(Response::new)
+        let caller = caller(&request)?;
+        secret::set(&self.cluster, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn list_secrets(
         &self,
         request: Request<v1::ListSecretsRequest>,
     ) -> Result<Response<v1::ListSecretsResponse>, Status> {
-        require_administrator(&request)?;
         secret::list(&self.cluster, request.into_inner()).await.map(Response::new)
     }
 }

@@ -6,7 +6,7 @@ use hoop_wire::{Malformed, v1};
 use std::collections::BTreeSet;
 use tonic::Status;
 
-use crate::cluster::ADMINISTRATOR;
+use crate::authorise::Caller;
 
 /// Most documents in one apply.
 const MAX_DOCUMENTS: usize = 10_000;
@@ -50,6 +50,7 @@ fn title(document: &v1::Document) -> String {
         v1::spec::Kind::Person(_) => Kind::Person,
         v1::spec::Kind::Secret(_) => Kind::Secret,
         v1::spec::Kind::DataClass(_) => Kind::DataClass,
+        v1::spec::Kind::Role(_) => Kind::Role,
     });
     let name = crate::reply::shortened(&document.name, 80);
     match kind {
@@ -93,8 +94,9 @@ pub(super) fn key(written: &[u8]) -> Result<Option<IdempotencyKey>, Status> {
 
 /// Returns whether a request under this key was answered already. Such a request is not judged again: it is proposed at
 /// no base, so that the state can only answer as before, or reject it.
-pub(super) fn is_remembered(state: &State, key: Option<IdempotencyKey>) -> bool {
-    key.is_some_and(|key| state.remembered().any(|(caller, known, _)| caller == ADMINISTRATOR && known == key))
+pub(super) fn is_remembered(state: &State, key: Option<IdempotencyKey>, caller: &Caller) -> bool {
+    let scope = caller.scope();
+    key.is_some_and(|key| state.remembered().any(|(caller, known, _)| caller == scope && known == key))
 }
 
 /// Answers a malformed message.

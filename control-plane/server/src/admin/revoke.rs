@@ -1,8 +1,10 @@
 //! Revoke: an identity is suspended, whatever else is wrong with the configuration.
 
 use super::{ATTEMPTS, request};
-use crate::cluster::{ADMINISTRATOR, Cluster};
+use crate::authorise::Caller;
+use crate::cluster::Cluster;
 use crate::reply;
+use hoop_model::spec::Right;
 use hoop_model::{Kind, Object, Revision, Spec};
 use hoop_state::{ApplyObjects, Change, NewObject, Precondition, Rejection, Reply};
 use hoop_wire::v1;
@@ -10,10 +12,15 @@ use tonic::Status;
 
 /// Suspends an identity. It is not judged together with the other objects: suspending lets nobody do more, and must not
 /// wait for somebody to mend a policy.
-pub(super) async fn revoke(cluster: &Cluster, request: v1::RevokeRequest) -> Result<v1::RevokeResponse, Status> {
+pub(super) async fn revoke(
+    cluster: &Cluster,
+    caller: &Caller,
+    request: v1::RevokeRequest,
+) -> Result<v1::RevokeResponse, Status> {
     let target = request::target(&Kind::Identity.to_string(), &request.identity)?;
     for _ in 0..ATTEMPTS {
         let state = cluster.fresh().await?;
+        let caller = caller.at(cluster, &state, Right::Revoke)?;
         let object = state.object(target.kind, &target.name);
         let object = object.ok_or_else(|| reply::rejected(&Rejection::NotFound(target.clone())))?;
         let answer = |already, revision: Revision| v1::RevokeResponse {
@@ -24,9 +31,9 @@ pub(super) async fn revoke(cluster: &Cluster, request: v1::RevokeRequest) -> Res
         let Some(change) = suspended(object, state.revision()) else {
             return Ok(answer(true, object.metadata.revision));
         };
-        match cluster.propose(Change::ApplyObjects(change), None, ADMINISTRATOR).await? {
+        match cluster.propose(Change::ApplyObjects(change), None, &caller.scope()).await? {
             Reply::Applied { revision, .. } => {
-                tracing::info!(identity = %target.name, %revision, "identity revoked");
+                tracing::info!(identity = %target.name, %revision, by = caller.scope(), "identity revoked");
                 return Ok(answer(false, revision));
             }
             Reply::Rejected(Rejection::BaseMoved { .. }) => {}

@@ -2,9 +2,10 @@
 
 use super::world::World;
 use super::{ATTEMPTS, request};
-use crate::cluster::{ADMINISTRATOR, Cluster};
+use crate::authorise::Caller;
+use crate::cluster::Cluster;
 use crate::reply;
-use hoop_model::spec::{SecretSource, SecretValue};
+use hoop_model::spec::{Right, SecretSource, SecretValue};
 use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec};
 use hoop_state::{Change, IdempotencyKey, Reference, Rejection, Reply, SetSecret, State};
 use hoop_wire::v1;
@@ -20,20 +21,25 @@ struct Wanted {
 }
 
 /// Sets the value of a sealed secret. It leaves this function sealed.
-pub(super) async fn set(cluster: &Cluster, request: v1::SetSecretRequest) -> Result<v1::SetSecretResponse, Status> {
+pub(super) async fn set(
+    cluster: &Cluster,
+    caller: &Caller,
+    request: v1::SetSecretRequest,
+) -> Result<v1::SetSecretResponse, Status> {
     let wanted = wanted(request)?;
     for _ in 0..ATTEMPTS {
         let state = cluster.fresh().await?;
-        let change = if request::is_remembered(&state, wanted.key) {
+        let caller = caller.at(cluster, &state, Right::SetSecret)?;
+        let change = if request::is_remembered(&state, wanted.key, &caller) {
             set_secret(cluster, &wanted, None)
         } else {
             let secret = judged(&state, &wanted)?;
             set_secret(cluster, &wanted, Some((&secret, state.revision())))
         };
-        match cluster.propose(Change::SetSecret(change), wanted.key, ADMINISTRATOR).await? {
+        match cluster.propose(Change::SetSecret(change), wanted.key, &caller.scope()).await? {
             Reply::Applied { objects, revision } => {
                 let version = objects.first().map_or(0, |object| object.metadata.generation);
-                tracing::info!(revision = %revision, secret = %wanted.name, version, "a secret's value is set");
+                tracing::info!(revision = %revision, secret = %wanted.name, version, by = caller.scope(), "a secret's value is set");
                 return Ok(v1::SetSecretResponse { version, revision: Some(revision.into()) });
             }
             Reply::Rejected(Rejection::BaseMoved { .. }) => {}
@@ -96,7 +102,8 @@ fn source(object: &Object) -> Option<&SecretSource> {
         | Spec::Connection(_)
         | Spec::Policy(_)
         | Spec::Person(_)
-        | Spec::DataClass(_) => None,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => None,
     }
 }
 
@@ -130,7 +137,8 @@ fn facts(state: &State, secret: &Object) -> v1::SecretFacts {
         | Spec::Policy(_)
         | Spec::Person(_)
         | Spec::Secret(_)
-        | Spec::DataClass(_) => false,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => false,
     };
     let used_by = state.objects().filter(|object| uses(object)).map(|object| object.metadata.name.to_string());
     v1::SecretFacts {

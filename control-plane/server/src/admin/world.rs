@@ -1,12 +1,13 @@
 //! The objects as they would be after a change, and whether they may be so.
 
 use super::{custody, masking};
+use crate::authorise::Objects;
 use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec, Uid};
 use hoop_node::pki::trust_anchors;
 use hoop_state::{Reference, State};
 use hoop_wire::v1;
 use prost::Message;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Most bytes of all objects and all values of secrets together, as they are sent to nodes: below the largest message (16 MiB), so that what is
@@ -15,7 +16,7 @@ const MAX_WORLD_BYTES: usize = 15 << 20;
 
 /// The objects as they would be.
 pub(super) struct World {
-    objects: BTreeMap<(Kind, ResourceName), Arc<Object>>,
+    objects: Objects,
     /// How many bytes the values of secrets are.
     value_bytes: usize,
 }
@@ -37,6 +38,11 @@ impl World {
     fn bytes(&self) -> usize {
         let objects: usize = self.objects.values().map(|object| v1::Object::from(&**object).encoded_len()).sum();
         objects.saturating_add(self.value_bytes)
+    }
+
+    /// Returns the objects, by kind and name.
+    pub(super) const fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// Creates or changes an object.
@@ -76,7 +82,7 @@ impl World {
                     people.push((name, person));
                     None
                 }
-                Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) => None,
+                Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) | Spec::Role(_) => None,
             };
             // One that no node can use would fence every node that is sent it.
             if let Some((field, Err(error))) = anchors.map(|(field, pem)| (field, trust_anchors(pem))) {
@@ -114,7 +120,8 @@ pub(super) fn references(name: &ResourceName, spec: &Spec) -> Result<BTreeSet<Re
         | Spec::Connection(_)
         | Spec::Person(_)
         | Spec::Secret(_)
-        | Spec::DataClass(_) => Ok(BTreeSet::new()),
+        | Spec::DataClass(_)
+        | Spec::Role(_) => Ok(BTreeSet::new()),
     }
 }
 

@@ -3,6 +3,8 @@
 use super::{Caller, Denied, Shown, authorise};
 use crate::cluster::Cluster;
 use crate::people::{Recognised, Unrecognised};
+use hoop_model::spec::Right;
+use hoop_state::State;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -107,10 +109,14 @@ fn bearer(headers: &http::HeaderMap) -> Result<&str, Denied> {
 fn status(denied: Denied) -> Status {
     let code = match denied {
         Denied::Unrecognised(unrecognised) => return unrecognised.status(),
-        Denied::NoToken | Denied::NoPersonToken | Denied::WrongToken | Denied::NoCertificate => Code::Unauthenticated,
-        Denied::UnknownMethod | Denied::UnreadableCertificate | Denied::WrongRole | Denied::UnknownNode => {
-            Code::PermissionDenied
+        Denied::NoToken | Denied::NoPersonToken | Denied::WrongToken | Denied::NotASession | Denied::NoCertificate => {
+            Code::Unauthenticated
         }
+        Denied::NoRight(_)
+        | Denied::UnknownMethod
+        | Denied::UnreadableCertificate
+        | Denied::WrongRole
+        | Denied::UnknownNode => Code::PermissionDenied,
     };
     Status::new(code, denied.to_string())
 }
@@ -121,26 +127,34 @@ pub(crate) fn attached_node<T>(request: &tonic::Request<T>) -> Result<hoop_model
     node.cloned().ok_or_else(|| status(Denied::NoCertificate))
 }
 
-/// Checks that the administrator calls.
-pub(crate) fn require_administrator<T>(request: &tonic::Request<T>) -> Result<(), Status> {
-    let caller = request.extensions().get::<Caller>();
-    if caller.is_some_and(Caller::is_administrator) { Ok(()) } else { Err(status(Denied::NoToken)) }
+/// Returns who calls, as the guard let them in.
+pub(crate) fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| status(Denied::NoToken))
 }
 
 /// Who asks about approvals.
 pub(crate) enum Asking {
-    /// The administrator.
-    Administrator,
+    /// An administrator who is no Person, and sees every one of them.
+    Overseer(Caller),
     /// A person, as the guard recognised them.
     Person(Recognised),
 }
 
 /// Returns who asks, where both may.
 pub(crate) fn asking<T>(request: &tonic::Request<T>) -> Result<Asking, Status> {
-    if require_administrator(request).is_ok() {
-        return Ok(Asking::Administrator);
+    let caller = caller(request)?;
+    if caller.session().is_some() {
+        return Ok(Asking::Overseer(caller));
     }
     asking_person(request).map(Asking::Person)
+}
+
+impl Caller {
+    /// Returns the same caller as they are in another state and at this moment, if they still may.
+    pub(crate) fn at(&self, cluster: &Cluster, state: &State, right: Right) -> Result<Self, Status> {
+        let again = self.again(state, cluster.people()).map_err(status)?;
+        if again.may(right) { Ok(again) } else { Err(status(Denied::NoRight(right))) }
+    }
 }
 
 /// Returns the person who asks, where nobody else may.

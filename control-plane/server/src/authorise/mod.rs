@@ -1,63 +1,71 @@
 //! Who may call which method. One table, one function: a method without a row is denied.
 
 mod guard;
+mod roles;
 
-pub(crate) use guard::{Asking, GuardLayer, asking, asking_person, attached_node, require_administrator};
+pub(crate) use guard::{Asking, GuardLayer, asking, asking_person, attached_node, caller};
+pub(crate) use roles::{Objects, escalation, rights_of};
 
 use crate::people::{People, Recognised, Unrecognised};
 use crate::token;
-use hoop_model::ResourceName;
+use hoop_model::spec::Right;
+use hoop_model::{ContentHash, ResourceName};
+use hoop_node::clock::unix_now;
 use hoop_node::pki::{PeerIdentity, Role};
-use hoop_state::State;
+use hoop_state::{AdminSession, State};
+use std::collections::BTreeSet;
 
 /// What a method asks of its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Requires {
-    /// The administrator's token.
-    AdminToken,
+    /// A session of an administrator, or a token of a Person with this right.
+    Right(Right),
     /// A certificate of a data-plane node that joined and is in the state.
     NodeCertificate,
     /// A token that stands for a Person who is not suspended.
     Person,
-    /// Either a Person's token or the administrator's.
-    PersonOrAdmin,
+    /// A token that stands for a Person, or a session of an administrator.
+    Anybody,
     /// Nothing yet: the request itself carries a one-time token.
-    JoinToken,
+    OneTimeToken,
 }
 
 /// Every method there is, and what it asks of its caller.
 pub(crate) const METHODS: &[(&str, Requires)] = &[
-    ("/hoop.v1.Admin/Apply", Requires::AdminToken),
-    ("/hoop.v1.Admin/Delete", Requires::AdminToken),
-    ("/hoop.v1.Admin/Get", Requires::AdminToken),
-    ("/hoop.v1.Admin/List", Requires::AdminToken),
-    ("/hoop.v1.Admin/CreateJoinToken", Requires::AdminToken),
-    ("/hoop.v1.Admin/ClusterStatus", Requires::AdminToken),
-    ("/hoop.v1.Admin/FleetStatus", Requires::AdminToken),
-    ("/hoop.v1.Admin/Revoke", Requires::AdminToken),
-    ("/hoop.v1.Admin/WaitApplied", Requires::AdminToken),
-    ("/hoop.v1.Admin/SetSecret", Requires::AdminToken),
-    ("/hoop.v1.Admin/ListSecrets", Requires::AdminToken),
-    ("/hoop.v1.Join/Join", Requires::JoinToken),
+    ("/hoop.v1.Admin/Apply", Requires::Right(Right::Apply)),
+    ("/hoop.v1.Admin/Delete", Requires::Right(Right::Apply)),
+    ("/hoop.v1.Admin/Get", Requires::Right(Right::Read)),
+    ("/hoop.v1.Admin/List", Requires::Right(Right::Read)),
+    ("/hoop.v1.Admin/CreateJoinToken", Requires::Right(Right::Nodes)),
+    ("/hoop.v1.Admin/ClusterStatus", Requires::Right(Right::Read)),
+    ("/hoop.v1.Admin/FleetStatus", Requires::Right(Right::Read)),
+    ("/hoop.v1.Admin/Revoke", Requires::Right(Right::Revoke)),
+    ("/hoop.v1.Admin/WaitApplied", Requires::Right(Right::Read)),
+    ("/hoop.v1.Admin/SetSecret", Requires::Right(Right::SetSecret)),
+    ("/hoop.v1.Admin/ListSecrets", Requires::Right(Right::Read)),
+    ("/hoop.v1.SignIn/Open", Requires::OneTimeToken),
+    ("/hoop.v1.SignIn/End", Requires::Anybody),
+    ("/hoop.v1.SignIn/WhoAmI", Requires::Anybody),
+    ("/hoop.v1.Join/Join", Requires::OneTimeToken),
     ("/hoop.v1.Fleet/Attach", Requires::NodeCertificate),
     ("/hoop.v1.Fleet/RenewCertificate", Requires::NodeCertificate),
     ("/hoop.v1.Evidence/Ship", Requires::NodeCertificate),
-    ("/hoop.v1.Sessions/List", Requires::AdminToken),
-    ("/hoop.v1.Sessions/Show", Requires::AdminToken),
-    ("/hoop.v1.Sessions/Tail", Requires::AdminToken),
-    ("/hoop.v1.Audit/Checkpoint", Requires::AdminToken),
-    ("/hoop.v1.Audit/Export", Requires::AdminToken),
+    ("/hoop.v1.Sessions/List", Requires::Right(Right::ReadSessions)),
+    ("/hoop.v1.Sessions/Show", Requires::Right(Right::ReadSessions)),
+    ("/hoop.v1.Sessions/Tail", Requires::Right(Right::ReadSessions)),
+    ("/hoop.v1.Audit/Checkpoint", Requires::Right(Right::ReadAudit)),
+    ("/hoop.v1.Audit/Export", Requires::Right(Right::ReadAudit)),
     ("/hoop.v1.Holds/Open", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Leave", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Rejudged", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Claim", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Finish", Requires::NodeCertificate),
     ("/hoop.v1.Holds/Look", Requires::NodeCertificate),
-    ("/hoop.v1.Approvals/List", Requires::PersonOrAdmin),
-    ("/hoop.v1.Approvals/Show", Requires::PersonOrAdmin),
+    ("/hoop.v1.Approvals/List", Requires::Anybody),
+    ("/hoop.v1.Approvals/Show", Requires::Anybody),
     ("/hoop.v1.Approvals/Vote", Requires::Person),
-    ("/hoop.v1.Approvals/Resolve", Requires::PersonOrAdmin),
-    ("/hoop.v1.Approvals/Watch", Requires::PersonOrAdmin),
+    ("/hoop.v1.Approvals/Resolve", Requires::Anybody),
+    ("/hoop.v1.Approvals/Watch", Requires::Anybody),
 ];
 
 /// Who calls, as far as the method asks. Travels with the request; made by [`authorise`] only.
@@ -66,10 +74,19 @@ pub(crate) struct Caller(Who);
 
 #[derive(Debug, Clone)]
 enum Who {
-    Administrator,
-    Person(Recognised),
+    Administrator(Session),
+    Person(Recognised, BTreeSet<Right>),
     Node(ResourceName),
     Unknown,
+}
+
+/// A session of an administrator who is no Person.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    /// SHA-256 of its token.
+    pub(crate) hash: ContentHash,
+    /// What it is.
+    pub(crate) session: AdminSession,
 }
 
 /// Why a call is denied.
@@ -79,11 +96,17 @@ pub(crate) enum Denied {
     #[error("no such method")]
     UnknownMethod,
     /// The call has no bearer token.
-    #[error("an administrator's token is needed")]
+    #[error("somebody must be signed in: `hoopctl login`")]
     NoToken,
-    /// The token is not the cluster's.
-    #[error("the token is not this cluster's administrator's")]
+    /// The token is of no session, and of no person.
+    #[error("the token is of no session: it ended, or never was; `hoopctl login`")]
     WrongToken,
+    /// The token is the cluster's first one, which opens a session and does nothing else.
+    #[error("this is the one-time token: `hoopctl login --one-time-token FILE` signs in with it")]
+    NotASession,
+    /// The caller is somebody who may not.
+    #[error("the right `{0}` is needed: no Role of your teams has it")]
+    NoRight(Right),
     /// The call has no bearer token, where a person's is asked for.
     #[error("a person's token is needed")]
     NoPersonToken,
@@ -119,28 +142,35 @@ pub(crate) fn authorise(shown: &Shown<'_>, state: &State, people: &People) -> Re
     let row = METHODS.iter().find(|(path, _)| *path == shown.path);
     let (_, requires) = row.ok_or(Denied::UnknownMethod)?;
     match requires {
-        Requires::AdminToken => administrator(shown.bearer?, state),
+        Requires::Right(right) => {
+            let caller = anybody(shown.bearer, state, people)?;
+            if caller.may(*right) { Ok(caller) } else { Err(Denied::NoRight(*right)) }
+        }
         Requires::NodeCertificate => node(shown.certificate, state),
-        Requires::Person => person(shown.bearer, state, people),
-        Requires::PersonOrAdmin => match shown.bearer {
-            Ok(bearer) if administrator(bearer, state).is_ok() => Ok(Caller(Who::Administrator)),
-            bearer => person(bearer, state, people),
+        Requires::Person => match anybody(shown.bearer.map_err(|_| Denied::NoPersonToken), state, people)? {
+            caller @ Caller(Who::Person(..)) => Ok(caller),
+            Caller(Who::Administrator(_) | Who::Node(_) | Who::Unknown) => Err(Denied::NoPersonToken),
         },
-        Requires::JoinToken => Ok(Caller(Who::Unknown)),
+        Requires::Anybody => anybody(shown.bearer, state, people),
+        Requires::OneTimeToken => Ok(Caller(Who::Unknown)),
     }
 }
 
-fn person(bearer: Result<&str, Denied>, state: &State, people: &People) -> Result<Caller, Denied> {
-    let bearer = bearer.map_err(|_| Denied::NoPersonToken)?;
-    Ok(Caller(Who::Person(people.read(bearer, state)?)))
-}
-
-fn administrator(bearer: &str, state: &State) -> Result<Caller, Denied> {
+/// Finds out who shows a token: an administrator whose session is open, or a Person, with what they may at this moment.
+fn anybody(bearer: Result<&str, Denied>, state: &State, people: &People) -> Result<Caller, Denied> {
+    let bearer = bearer?;
     let birth = state.birth().ok_or(Denied::WrongToken)?;
-    if token::is_token(bearer, &birth.admin_token_hash) {
-        Ok(Caller(Who::Administrator))
-    } else {
-        Err(Denied::WrongToken)
+    // A person's token has dots in it (RFC 7519 §3); no other has.
+    if bearer.contains('.') {
+        let recognised = people.read(bearer, state)?;
+        let rights = roles::rights_of(&recognised.person.teams, state.objects().map(AsRef::as_ref));
+        return Ok(Caller(Who::Person(recognised, rights)));
+    }
+    let hash = token::hash(bearer);
+    match state.admin_session(&hash, unix_now()) {
+        Some(session) => Ok(Caller(Who::Administrator(Session { hash, session: *session }))),
+        None if hash == birth.admin_token_hash => Err(Denied::NotASession),
+        None => Err(Denied::WrongToken),
     }
 }
 
@@ -162,23 +192,64 @@ impl Caller {
     pub(crate) const fn node(&self) -> Option<&ResourceName> {
         match &self.0 {
             Who::Node(name) => Some(name),
-            Who::Administrator | Who::Person(_) | Who::Unknown => None,
+            Who::Administrator(_) | Who::Person(..) | Who::Unknown => None,
         }
     }
 
     /// Returns the person, if one calls.
     pub(crate) const fn person(&self) -> Option<&Recognised> {
         match &self.0 {
-            Who::Person(recognised) => Some(recognised),
-            Who::Administrator | Who::Node(_) | Who::Unknown => None,
+            Who::Person(recognised, _) => Some(recognised),
+            Who::Administrator(_) | Who::Node(_) | Who::Unknown => None,
         }
     }
 
-    /// Returns whether the administrator calls.
-    pub(crate) const fn is_administrator(&self) -> bool {
+    /// Finds out again who it is and what they may, in another state.
+    fn again(&self, state: &State, people: &People) -> Result<Self, Denied> {
         match &self.0 {
-            Who::Administrator => true,
-            Who::Person(_) | Who::Node(_) | Who::Unknown => false,
+            Who::Administrator(session) => match state.admin_session(&session.hash, unix_now()) {
+                Some(open) => Ok(Self(Who::Administrator(Session { session: *open, ..*session }))),
+                None => Err(Denied::WrongToken),
+            },
+            Who::Person(recognised, _) => {
+                let person = recognised.again(people, state)?;
+                let rights = roles::rights_of(&person.teams, state.objects().map(AsRef::as_ref));
+                Ok(Self(Who::Person(recognised.now(person), rights)))
+            }
+            Who::Node(_) | Who::Unknown => Err(Denied::NoToken),
+        }
+    }
+
+    /// Returns what a caller may who is a Person.
+    pub(crate) fn rights(&self) -> Vec<Right> {
+        Right::ALL.iter().copied().filter(|right| self.may(*right)).collect()
+    }
+
+    /// Returns the session, if an administrator calls who is no Person.
+    pub(crate) const fn session(&self) -> Option<&Session> {
+        match &self.0 {
+            Who::Administrator(session) => Some(session),
+            Who::Person(..) | Who::Node(_) | Who::Unknown => None,
+        }
+    }
+
+    /// Returns whether the caller has a right. An administrator who is no Person has every one: the session is for making
+    /// and mending what says who else has.
+    pub(crate) fn may(&self, right: Right) -> bool {
+        match &self.0 {
+            Who::Administrator(_) => true,
+            Who::Person(_, rights) => rights.contains(&right),
+            Who::Node(_) | Who::Unknown => false,
+        }
+    }
+
+    /// Returns the caller in one word: as logs say it, and as the scope of idempotency keys.
+    pub(crate) fn scope(&self) -> String {
+        match &self.0 {
+            Who::Administrator(session) => session.session.to_string(),
+            Who::Person(recognised, _) => format!("person/{}", recognised.person.uid),
+            Who::Node(name) => format!("node/{name}"),
+            Who::Unknown => "unknown".to_owned(),
         }
     }
 }

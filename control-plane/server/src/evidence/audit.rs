@@ -1,7 +1,6 @@
 //! The Audit service: the newest checkpoint, and everything it vouches for.
 
 use super::export::export;
-use crate::authorise::require_administrator;
 use crate::cluster::Cluster;
 use hoop_wire::v1;
 use std::sync::Arc;
@@ -30,16 +29,14 @@ impl v1::audit_server::Audit for Audit {
 
     async fn checkpoint(
         &self,
-        request: Request<v1::CheckpointRequest>,
+        _request: Request<v1::CheckpointRequest>,
     ) -> Result<Response<v1::CheckpointResponse>, Status> {
-        require_administrator(&request)?;
         let log = &self.cluster.evidence().log;
         let response = v1::CheckpointResponse { note: log.kept().note.to_string(), key: log.verifier_key().to_owned() };
         Ok(Response::new(response))
     }
 
     async fn export(&self, request: Request<v1::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
-        require_administrator(&request)?;
         let reader = self.cluster.evidence().reader()?;
         let (out, parts) = mpsc::channel(IN_FLIGHT);
         let (cluster, since) = (Arc::clone(&self.cluster), request.get_ref().since_ms);

@@ -101,7 +101,7 @@ mod tests {
         let spec = match kind {
             Kind::Policy => Spec::Policy(Policy { cedar: format!("// {index}") }),
             Kind::Secret => Spec::Secret(Secret { source: SecretSource::Sealed, sent_to: vec![plain().upstream] }),
-            Kind::Connection | Kind::Issuer | Kind::Identity | Kind::Person | Kind::DataClass => {
+            Kind::Connection | Kind::Issuer | Kind::Identity | Kind::Person | Kind::DataClass | Kind::Role => {
                 Spec::Connection(Connection {
                     nodes: [("zone".to_owned(), next(3).to_string())].into(),
                     credential: (next(2) == 0).then(|| credential(named(next(3)))),

@@ -21,7 +21,8 @@ pub(super) fn view<'a>(
         | Spec::Policy(_)
         | Spec::Person(_)
         | Spec::Secret(_)
-        | Spec::DataClass(_) => None,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => None,
     });
     let secrets: BTreeSet<_> = placed.map(|credential| &credential.secret).collect();
     objects.filter(move |object| may_know(object, labels, &secrets))
@@ -32,8 +33,8 @@ fn may_know(object: &Object, labels: &Labels, secrets: &BTreeSet<&ResourceName>)
         Spec::Connection(connection) => connection.is_placed_on(labels),
         Spec::Secret(_) => secrets.contains(&object.metadata.name),
         Spec::Issuer(_) | Spec::Identity(_) | Spec::Policy(_) | Spec::DataClass(_) => true,
-        // Nobody but the control plane asks who people are.
-        Spec::Person(_) => false,
+        // Nobody but the control plane asks who people are and what they may.
+        Spec::Person(_) | Spec::Role(_) => false,
     }
 }
 

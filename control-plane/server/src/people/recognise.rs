@@ -35,6 +35,8 @@ struct Known {
 pub(crate) struct Recognised {
     /// The Person.
     pub(crate) person: Arc<ResolvedPerson>,
+    /// The token's `exp`.
+    pub(crate) expires: UnixSeconds,
     token: UnverifiedToken,
 }
 
@@ -105,7 +107,7 @@ impl People {
             tracing::info!(error = &error as &dyn std::error::Error, "a token stands for no person who may act");
             Unrecognised::from(error)
         })?;
-        Ok(Recognised { person: Arc::clone(found), token: token.clone() })
+        Ok(Recognised { person: Arc::clone(found), expires: verified.claims().exp(), token: token.clone() })
     }
 
     /// Returns what a state says of issuers and persons, gathered once for each revision.
@@ -145,6 +147,13 @@ impl Recognised {
     /// Recognises the bearer again, in another state and at this moment.
     pub(crate) fn again(&self, people: &People, state: &State) -> Result<Arc<ResolvedPerson>, Unrecognised> {
         people.recognise(&self.token, state).map(|recognised| recognised.person)
+    }
+}
+
+impl Recognised {
+    /// Returns who bears the same token, as they are by now.
+    pub(crate) fn now(&self, person: Arc<ResolvedPerson>) -> Self {
+        Self { person, expires: self.expires, token: self.token.clone() }
     }
 }
 

@@ -11,13 +11,13 @@ async fn another_seal_key_does_not_open_the_cluster() {
     let plane = Plane::start().await;
     let key = plane.dir.path().join("seal.key");
     write_seal_key(&key, "b");
-    let Plane { dir, running, token } = plane;
+    let Plane { dir, running, first, token } = plane;
     running.stop().await;
     let refused = ControlPlane::start(config(dir.path())).await.err().unwrap();
     assert!(matches!(refused, StartError::Birth(BirthError::WrongSealKey)), "{refused:?}");
     write_seal_key(&key, "a");
     let running = ControlPlane::start(config(dir.path())).await.unwrap();
-    Plane { dir, running, token }.apply(world()).await.unwrap();
+    Plane { dir, running, first, token }.apply(world()).await.unwrap();
 }
 
 #[tokio::test]

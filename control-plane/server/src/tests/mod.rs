@@ -8,14 +8,17 @@ mod joining;
 mod leases;
 mod lifecycle;
 mod placement;
+mod sign_in;
 
 use crate::{Config, ControlPlane, EvidenceLimits, Running, StartError};
 use hoop_model::ResourceName;
+use hoop_model::spec::Right;
 use hoop_node::pki::{NodeKey, pem};
 use hoop_node::telemetry;
 use hoop_rpc::SERVER_NAME;
 use hoop_wire::v1::admin_client::AdminClient;
 use hoop_wire::v1::join_client::JoinClient;
+use hoop_wire::v1::sign_in_client::SignInClient;
 use hoop_wire::v1::{self, from_node, spec, to_node};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -33,6 +36,9 @@ const LOST_AFTER: Duration = Duration::from_secs(2);
 struct Plane {
     dir: tempfile::TempDir,
     running: Running,
+    /// The cluster's first token, which is used up.
+    first: String,
+    /// Of the session that it opened.
     token: String,
 }
 
@@ -66,21 +72,30 @@ impl Plane {
         let dir = tempfile::tempdir().unwrap();
         write_seal_key(&dir.path().join("seal.key"), "a");
         let mut running = ControlPlane::start(Config { evidence, ..config(dir.path()) }).await.unwrap();
-        let token = running.bootstrap_token.take().unwrap();
-        Self { dir, running, token }
+        let first = running.bootstrap_token.take().unwrap();
+        let mut plane = Self { dir, running, first, token: String::new() };
+        plane.token = plane.sign_in(&plane.first).await.unwrap();
+        plane
     }
 
     async fn restart(self) -> Result<Self, StartError> {
-        let Self { dir, running, token } = self;
+        let Self { dir, running, first, token } = self;
         running.stop().await;
         let running = ControlPlane::start(config(dir.path())).await?;
         assert!(running.bootstrap_token.is_none(), "the token is made once");
-        Ok(Self { dir, running, token })
+        Ok(Self { dir, running, first, token })
     }
 
     async fn channel(&self, client: Option<(&str, &str)>) -> Channel {
         let endpoint = format!("https://{}", self.running.address);
         hoop_rpc::connect(&endpoint, &self.running.ca_pem, SERVER_NAME, client).await.unwrap()
+    }
+
+    /// Uses up a one-time token; returns the session's.
+    async fn sign_in(&self, one_time: &str) -> Result<String, Status> {
+        let request = v1::OpenRequest { token: one_time.to_owned() };
+        let opened = SignInClient::new(self.channel(None).await).open(request).await?;
+        Ok(opened.into_inner().token)
     }
 
     async fn admin(&self) -> AdminClient<Channel> {
@@ -315,6 +330,11 @@ fn connection(name: &str, nodes: &[(&str, &str)]) -> v1::Document {
         nodes: nodes.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
     };
     document(name, spec::Kind::Connection(connection))
+}
+
+fn role(name: &str, teams: &[&str], rights: &[Right]) -> v1::Document {
+    let teams = teams.iter().map(ToString::to_string).collect();
+    document(name, spec::Kind::Role(v1::Role { teams, rights: rights.iter().map(ToString::to_string).collect() }))
 }
 
 fn policy(name: &str, cedar: &str) -> v1::Document {

@@ -6,7 +6,7 @@ use hoop_model::spec::Transform;
 use hoop_model::spec::{
     Algorithm, Audience, Builtin, ClaimCondition, Connection, Credential, CredentialForm, DataClass, Identity,
 };
-use hoop_model::spec::{Issuer, KeySource, Person, Policy, Protocol, Recognise, Recording, Secret, SecretSource};
+use hoop_model::spec::{Issuer, KeySource, Person, Policy, Protocol, Recognise, Recording, Role, Secret, SecretSource};
 use std::collections::BTreeMap;
 
 impl Hash {
@@ -22,6 +22,11 @@ impl Hash {
             Spec::Person(person) => self.person(person),
             Spec::Secret(secret) => self.secret(secret),
             Spec::DataClass(class) => self.data_class(class),
+            Spec::Role(Role { teams, rights }) => {
+                self.number(8);
+                self.list(teams.iter(), Self::name);
+                self.list(rights.iter(), |hash, right| hash.text(right.as_str()));
+            }
         }
     }
 

@@ -84,7 +84,7 @@ fn resolve_document(state: &State, index: u64, at: usize, document: &Document) -
     let spec = match document.kind {
         Kind::Issuer => issuer(&format!("https://{text}.test")),
         Kind::Identity => identity(&label("o", document.text), "ops"),
-        Kind::Policy | Kind::Connection | Kind::Person | Kind::Secret | Kind::DataClass => policy(&text),
+        Kind::Policy | Kind::Connection | Kind::Person | Kind::Secret | Kind::DataClass | Kind::Role => policy(&text),
     };
     let own = name(&label("o", document.name));
     let there = state.object(document.kind, &own).map(|object| object.metadata.revision);

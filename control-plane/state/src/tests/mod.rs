@@ -1,5 +1,6 @@
 //! Rules by example, laws by random histories.
 
+mod administration;
 mod approval_laws;
 mod approval_limits;
 pub(crate) mod approval_support;

@@ -306,6 +306,9 @@ fn contents_of_no_state_are_refused() {
         approvals: vec![],
         sign_ins: vec![],
         sealed_values: Vec::new(),
+        bootstrap_spent: false,
+        admin_sessions: vec![],
+        recoveries: vec![],
     };
     assert!(State::restore(empty()).is_ok());
     assert_eq!(State::restore(Contents { cluster_version: 2, ..empty() }), Err(Inconsistent::TooNew(2)));

@@ -177,5 +177,8 @@ pub(crate) fn contents(state: &State) -> Contents {
         approvals: state.approvals().map(|approval| approval.as_ref().clone()).collect(),
         sign_ins: state.sign_ins().collect(),
         sealed_values: state.sealed_values().map(|(secret, value)| (secret, value.clone())).collect(),
+        bootstrap_spent: state.is_bootstrap_spent(),
+        admin_sessions: state.admin_sessions().map(|(hash, session)| (*hash, *session)).collect(),
+        recoveries: state.recoveries().collect(),
     }
 }

@@ -51,7 +51,8 @@ impl<'a> Secrets<'a> {
             | Spec::Connection(_)
             | Spec::Policy(_)
             | Spec::Person(_)
-            | Spec::DataClass(_) => None,
+            | Spec::DataClass(_)
+            | Spec::Role(_) => None,
         };
         Self { objects: objects.iter().filter_map(secret).collect(), values, sources }
     }

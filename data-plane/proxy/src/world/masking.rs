@@ -25,7 +25,8 @@ impl Classes {
             | Spec::Connection(_)
             | Spec::Policy(_)
             | Spec::Person(_)
-            | Spec::Secret(_) => None,
+            | Spec::Secret(_)
+            | Spec::Role(_) => None,
         });
         let declared = declared.collect();
         match before.filter(|before| before.declared == declared && before.key.reveal() == key.reveal()) {

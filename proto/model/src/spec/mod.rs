@@ -8,6 +8,7 @@ mod issuer;
 mod origin;
 mod person;
 mod policy;
+mod role;
 mod secret;
 
 pub use connection::{Connection, Labels, Protocol, Recording};
@@ -18,6 +19,7 @@ pub use issuer::{Algorithm, Audience, Issuer, KeySource, MAX_TOKEN_LIFETIME};
 pub use origin::{InvalidOrigin, Origin, Scheme};
 pub use person::Person;
 pub use policy::{MAX_POLICY_BYTES, Policy};
+pub use role::{Right, Role, UnknownRight};
 pub use secret::{InvalidSecretValue, MAX_SECRET_BYTES, MIN_SECRET_BYTES, Secret, SecretSource, SecretValue};
 
 /// Says that a spec contradicts itself or leaves a bound, in the administrator's words.
@@ -44,6 +46,7 @@ impl crate::Spec {
             Self::Person(person) => person.check(),
             Self::Secret(secret) => secret.check(),
             Self::DataClass(class) => class.check(),
+            Self::Role(role) => role.check(),
         }
     }
 }

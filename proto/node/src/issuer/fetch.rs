@@ -1,10 +1,10 @@
-//! One bounded GET (JWT-16): no redirects, no cookies, no credentials, 5 s and 1 MiB at most.
+//! One bounded request (JWT-16): no redirects, no cookies, no credentials, 5 s and 1 MiB at most.
 
 use super::connect::{self, ConnectError};
 use bytes::{Bytes, BytesMut};
 use hoop_model::spec::{Origin, Scheme};
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -44,19 +44,58 @@ pub enum FetchError {
 }
 
 /// Gets a document.
-pub(super) async fn get(url: &str, tls: &Arc<ClientConfig>) -> Result<Bytes, FetchError> {
-    tokio::time::timeout(FETCH_TIMEOUT, get_unhurried(url, tls)).await.unwrap_or(Err(FetchError::TimedOut))
+///
+/// # Errors
+/// [`FetchError`] with the first thing that is wrong; every status but 200 is.
+pub async fn get(url: &str, tls: &Arc<ClientConfig>) -> Result<Bytes, FetchError> {
+    match ask(url, tls, None).await? {
+        (StatusCode::OK, document) => Ok(document),
+        (status, _) => Err(FetchError::Status(status)),
+    }
 }
 
-async fn get_unhurried(url: &str, tls: &Arc<ClientConfig>) -> Result<Bytes, FetchError> {
+/// Posts a form (`application/x-www-form-urlencoded`), and returns the answer of whatever status.
+///
+/// # Errors
+/// [`FetchError`] with the first thing that is wrong.
+pub async fn post_form(
+    url: &str,
+    tls: &Arc<ClientConfig>,
+    form: &[(&str, &str)],
+) -> Result<(StatusCode, Bytes), FetchError> {
+    let encoded = form.iter().map(|(name, value)| format!("{}={}", form_encoded(name), form_encoded(value)));
+    ask(url, tls, Some(encoded.collect::<Vec<_>>().join("&"))).await
+}
+
+/// Everything but the unreserved of RFC 3986 §2.3 as `%XX`, which every reader of forms takes.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+async fn ask(url: &str, tls: &Arc<ClientConfig>, form: Option<String>) -> Result<(StatusCode, Bytes), FetchError> {
+    tokio::time::timeout(FETCH_TIMEOUT, ask_unhurried(url, tls, form)).await.unwrap_or(Err(FetchError::TimedOut))
+}
+
+async fn ask_unhurried(
+    url: &str,
+    tls: &Arc<ClientConfig>,
+    form: Option<String>,
+) -> Result<(StatusCode, Bytes), FetchError> {
     let origin = Origin::of_url(url).map_err(|_| FetchError::Insecure)?;
     let path = path_of(url);
     match origin.scheme {
-        Scheme::Http if origin.is_loopback() => exchange(&origin, path, connect::tcp(&origin).await?).await,
+        Scheme::Http if origin.is_loopback() => exchange(&origin, path, form, connect::tcp(&origin).await?).await,
         Scheme::Http => Err(FetchError::Insecure),
         Scheme::Https => {
             let stream = connect::tcp(&origin).await?;
-            exchange(&origin, path, connect::tls(&origin, tls, stream).await?).await
+            exchange(&origin, path, form, connect::tls(&origin, tls, stream).await?).await
         }
     }
 }
@@ -68,21 +107,28 @@ fn path_of(url: &str) -> &str {
     path.filter(|path| !path.is_empty()).unwrap_or("/")
 }
 
-async fn exchange<S>(origin: &Origin, path: &str, stream: S) -> Result<Bytes, FetchError>
+async fn exchange<S>(
+    origin: &Origin,
+    path: &str,
+    form: Option<String>,
+    stream: S,
+) -> Result<(StatusCode, Bytes), FetchError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-    let request = Request::get(path)
+    let request = match &form {
+        None => Request::get(path),
+        Some(_) => Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded"),
+    };
+    let request = request
         .header(header::HOST, origin.host_header())
         .header(header::ACCEPT, "application/json")
-        .body(Empty::<Bytes>::new())?;
+        .body(Full::new(Bytes::from(form.unwrap_or_default())))?;
     // The connection lives no longer than this exchange, whether it ends or is given up.
     let _driver = Abort(tokio::spawn(async move { drop(connection.await) }));
     let response = sender.send_request(request).await?;
-    if response.status() != StatusCode::OK {
-        return Err(FetchError::Status(response.status()));
-    }
+    let status = response.status();
     let mut body = response.into_body();
     let mut document = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -93,7 +139,7 @@ where
             document.extend_from_slice(&data);
         }
     }
-    Ok(document.freeze())
+    Ok((status, document.freeze()))
 }
 
 struct Abort(tokio::task::JoinHandle<()>);

@@ -17,7 +17,7 @@ mod keys;
 pub mod tls;
 
 pub use discover::{KeysError, Parse, Unusable, fetch_keys};
-pub use fetch::FetchError;
+pub use fetch::{FetchError, get, post_form};
 pub use kept::{CannotKeep, IssuerKeys};
 pub use keys::{Keys, Source};
 

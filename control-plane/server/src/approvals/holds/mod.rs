@@ -160,7 +160,8 @@ fn is_placed(connection: hoop_model::Uid, state: &State, node: &ResourceName) ->
         | Spec::Policy(_)
         | Spec::Person(_)
         | Spec::Secret(_)
-        | Spec::DataClass(_) => false,
+        | Spec::DataClass(_)
+        | Spec::Role(_) => false,
     })
 }
 

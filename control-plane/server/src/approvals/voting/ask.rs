@@ -1,22 +1,24 @@
 //! Who asks, in which state, and by which rules.
 
-use crate::authorise::Asking;
-use crate::cluster::{ADMINISTRATOR, Cluster};
+use crate::authorise::{Asking, rights_of};
+use crate::cluster::Cluster;
 use crate::people::{Entered, enter};
 use hoop_identity::ResolvedPerson;
+use hoop_model::spec::Right;
 use hoop_model::{Approval, ApprovalId, ResourceName};
 use hoop_policy::Rules;
 use hoop_state::State;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use tonic::Status;
 
 /// Who asks about approvals.
 pub(super) enum Asker {
-    /// The administrator, who sees everything and votes on nothing.
-    Administrator,
-    /// A person, who sees what one of their teams is asked for.
-    Person(Arc<ResolvedPerson>),
+    /// Somebody who sees everything and votes on nothing.
+    Overseer(String),
+    /// A person, who sees what one of their teams is asked for, or with [`Right::SeeApprovals`] everything.
+    Person(Arc<ResolvedPerson>, BTreeSet<Right>),
 }
 
 /// A question about approvals: who asks, and what is true at that moment.
@@ -30,10 +32,13 @@ impl Asked {
     /// Lets the caller in: a person is recognised in a fresh state and signed in.
     pub(super) async fn by(cluster: &Cluster, asking: &Asking) -> Result<Self, Status> {
         let (asker, state) = match asking {
-            Asking::Administrator => (Asker::Administrator, cluster.fresh().await?),
+            Asking::Overseer(caller) => {
+                let state = cluster.fresh().await?;
+                (Asker::Overseer(caller.at(cluster, &state, Right::SeeApprovals)?.scope()), state)
+            }
             Asking::Person(recognised) => {
                 let Entered { person, state } = enter(cluster, recognised).await?;
-                (Asker::Person(person), state)
+                (Asker::person(person, &state), state)
             }
         };
         let rules = cluster.approval_rules().of(&state).await?;
@@ -48,29 +53,36 @@ impl Asked {
 }
 
 impl Asker {
+    /// Lets a person ask, with what they may in this state.
+    pub(super) fn person(person: Arc<ResolvedPerson>, state: &State) -> Self {
+        let rights = rights_of(&person.teams, state.objects().map(AsRef::as_ref));
+        Self::Person(person, rights)
+    }
+
     /// Returns whether the asker may know of an approval.
     pub(super) fn sees(&self, approval: &Approval) -> bool {
         match self {
-            Self::Administrator => true,
-            Self::Person(person) => {
-                approval.requirements.iter().any(|required| is_in(person, &required.requirement.team))
+            Self::Overseer(_) => true,
+            Self::Person(person, rights) => {
+                rights.contains(&Right::SeeApprovals)
+                    || approval.requirements.iter().any(|required| is_in(person, &required.requirement.team))
             }
         }
     }
 
     /// Returns the person, if one asks.
-    pub(super) const fn person(&self) -> Option<&Arc<ResolvedPerson>> {
+    pub(super) const fn as_person(&self) -> Option<&Arc<ResolvedPerson>> {
         match self {
-            Self::Administrator => None,
-            Self::Person(person) => Some(person),
+            Self::Overseer(_) => None,
+            Self::Person(person, _) => Some(person),
         }
     }
 
     /// Returns the scope of the asker's idempotency keys.
     pub(super) fn scope(&self) -> String {
         match self {
-            Self::Administrator => ADMINISTRATOR.to_owned(),
-            Self::Person(person) => format!("person/{}", person.uid),
+            Self::Overseer(scope) => scope.clone(),
+            Self::Person(person, _) => format!("person/{}", person.uid),
         }
     }
 }
@@ -78,8 +90,8 @@ impl Asker {
 impl fmt::Display for Asker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Administrator => f.write_str(ADMINISTRATOR),
-            Self::Person(person) => write!(f, "{}", person.name),
+            Self::Overseer(scope) => f.write_str(scope),
+            Self::Person(person, _) => write!(f, "{}", person.name),
         }
     }
 }

@@ -28,7 +28,7 @@ impl Say {
 
 /// Says of each requirement, in order, whether the asker's vote counts for it.
 pub(super) fn say(asked: &Asked, electorate: &Electorate<'_>, approval: &Approval, any_run: bool) -> Vec<Say> {
-    let Some(person) = asked.asker.person() else {
+    let Some(person) = asked.asker.as_person() else {
         return approval.requirements.iter().map(|_| Say::NotAsked).collect();
     };
     let subject = PersonSubject { name: person.name.clone(), teams: person.teams.clone() };

@@ -51,8 +51,8 @@ pub(super) fn show(
     let approval = asked.find(approval_id(&request.id)?)?;
     let summary = Summaries::of(asked).write(approval);
     let reads = match &asked.asker {
-        Asker::Administrator => false,
-        Asker::Person(_) => approval.state.is_waiting() && has_say(asked, approval),
+        Asker::Overseer(_) => false,
+        Asker::Person(..) => approval.state.is_waiting() && has_say(asked, approval),
     };
     let review = if reads { Some(cluster.reviews().open(approval)?) } else { None };
     Ok(v1::ShowApprovalResponse { summary: Some(summary), review })

@@ -29,7 +29,7 @@ pub(super) async fn vote(
     for _ in 0..ATTEMPTS {
         let asked = Asked::by(cluster, &asking).await?;
         let approval = asked.find(id)?;
-        let Some(person) = asked.asker.person() else {
+        let Some(person) = asked.asker.as_person() else {
             return Err(Status::permission_denied("only a person votes"));
         };
         // What was answered before is answered again, whatever the approval has come to since.

@@ -4,6 +4,7 @@ use super::ask::{Asked, Asker};
 use super::summary::Summaries;
 use crate::authorise::Asking;
 use crate::cluster::Cluster;
+use hoop_model::spec::Right;
 use hoop_model::{Approval, ApprovalId};
 use hoop_wire::v1;
 use std::collections::BTreeMap;
@@ -75,10 +76,10 @@ impl Watch {
     async fn ask_again(&self) -> Result<Asked, Status> {
         let state = self.cluster.state();
         let asker = match &self.asking {
-            Asking::Administrator => Asker::Administrator,
+            Asking::Overseer(caller) => Asker::Overseer(caller.at(&self.cluster, &state, Right::SeeApprovals)?.scope()),
             Asking::Person(recognised) => {
                 let again = recognised.again(self.cluster.people(), &state);
-                Asker::Person(again.map_err(crate::people::Unrecognised::status)?)
+                Asker::person(again.map_err(crate::people::Unrecognised::status)?, &state)
             }
         };
         let rules = self.cluster.approval_rules().of(&state).await?;

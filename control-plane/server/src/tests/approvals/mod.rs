@@ -68,7 +68,7 @@ fn sso(name: &str, audience: v1::issuer::Audience) -> v1::Document {
     document(name, spec::Kind::Issuer(issuer))
 }
 
-fn person(name: &str, teams: &[&str], suspended: bool) -> v1::Document {
+pub(super) fn person(name: &str, teams: &[&str], suspended: bool) -> v1::Document {
     let is = v1::claim_condition::Condition::Equals(format!("{name}-id"));
     let person = v1::Person {
         issuer: "sso".into(),
@@ -273,7 +273,7 @@ fn vote(id: &[u8], choice: v1::Choice) -> v1::VoteRequest {
     v1::VoteRequest { id: id.to_vec(), choice: choice.into(), any_run: false, idempotency_key }
 }
 
-fn bearing<T>(token: &str, message: T) -> Request<T> {
+pub(super) fn bearing<T>(token: &str, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     request

@@ -1,0 +1,105 @@
+//! Signing in, and who may what.
+
+use super::approvals::{bearing, people, person, token_of};
+use super::{Plane, config, document, policy, role};
+use crate::ControlPlane;
+use hoop_model::spec::Right;
+use hoop_wire::v1::{self, sign_in_client::SignInClient, spec};
+use tonic::{Code, Status};
+
+impl Plane {
+    async fn who(&self, token: &str) -> Result<v1::WhoAmIResponse, Status> {
+        let request = bearing(token, v1::WhoAmIRequest {});
+        SignInClient::new(self.channel(None).await).who_am_i(request).await.map(tonic::Response::into_inner)
+    }
+
+    async fn apply_by(&self, token: &str, documents: Vec<v1::Document>) -> Result<v1::ApplyResponse, Status> {
+        let request = bearing(token, v1::ApplyRequest { documents, ..Default::default() });
+        self.admin().await.apply(request).await.map(tonic::Response::into_inner)
+    }
+
+    async fn delete_by(&self, token: &str, kind: &str, name: &str) -> Result<v1::DeleteResponse, Status> {
+        let request = v1::DeleteRequest { kind: kind.into(), name: name.into(), ..Default::default() };
+        self.admin().await.delete(bearing(token, request)).await.map(tonic::Response::into_inner)
+    }
+}
+
+fn denied(result: Result<impl std::fmt::Debug, Status>) -> String {
+    let status = result.unwrap_err();
+    assert!(matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated), "{status:?}");
+    status.message().to_owned()
+}
+
+#[tokio::test]
+async fn cp_11_the_first_token_opens_one_session_and_nothing_else_whatever_crashes() {
+    let plane = Plane::start().await;
+    let who = plane.who(&plane.token).await.unwrap();
+    assert_eq!((who.name.as_str(), who.person, who.rights.len()), ("administrator", false, Right::ALL.len()));
+    assert!(denied(plane.sign_in(&plane.first).await).contains("used up"));
+    assert!(denied(plane.who(&plane.first).await).contains("one-time token"));
+    assert!(denied(plane.sign_in(&"0".repeat(64)).await).contains("not this cluster's"));
+    assert!(denied(plane.sign_in(&"0".repeat(300)).await).contains("not this cluster's"));
+
+    let plane = plane.restart().await.unwrap();
+    assert!(denied(plane.sign_in(&plane.first).await).contains("used up"), "also after a restart");
+    assert_eq!(plane.who(&plane.token).await.unwrap(), who, "and the session goes on");
+
+    let end = bearing(&plane.token, v1::EndRequest {});
+    SignInClient::new(plane.channel(None).await).end(end).await.unwrap();
+    assert!(denied(plane.who(&plane.token).await).contains("no session"));
+    assert!(denied(plane.apply_by(&plane.token, people()).await).contains("no session"));
+}
+
+#[tokio::test]
+async fn who_has_the_seal_key_lets_themselves_in_once() {
+    let plane = Plane::start().await;
+    std::fs::write(plane.dir.path().join("data/ca.pem"), &plane.running.ca_pem).unwrap();
+    let token = ControlPlane::recover(&config(plane.dir.path())).unwrap();
+    let session = plane.sign_in(&token).await.unwrap();
+    let who = plane.who(&session).await.unwrap();
+    assert!(who.name.starts_with("recovery/") && who.rights.len() == Right::ALL.len(), "{who:?}");
+    assert!(denied(plane.sign_in(&token).await).contains("used up"));
+    let forged = token.replace("recover-", "recover-0");
+    assert!(denied(plane.sign_in(&forged).await).contains("not this cluster's"));
+    let other = Plane::start().await;
+    std::fs::write(other.dir.path().join("data/ca.pem"), &other.running.ca_pem).unwrap();
+    let foreign = ControlPlane::recover(&config(other.dir.path())).unwrap();
+    assert!(denied(plane.sign_in(&foreign).await).contains("not this cluster's"));
+    let plane = plane.restart().await.unwrap();
+    assert!(denied(plane.sign_in(&token).await).contains("used up"), "also after a restart");
+    assert_eq!(plane.who(&session).await.unwrap().name, who.name);
+}
+
+#[tokio::test]
+async fn cp_11_people_do_what_their_roles_say_and_what_changes_is_felt_at_once() {
+    let plane = Plane::start().await;
+    plane.apply(people()).await.unwrap();
+    let eve = token_of("eve-id");
+    let change = || vec![policy("more", "permit (principal, action == Hoop::Action::\"connect\", resource);")];
+    assert!(denied(plane.apply_by(&eve, change()).await).contains("`admin:apply` is needed"));
+    plane.apply(vec![role("finance", &["finance"], &[Right::Apply, Right::Read])]).await.unwrap();
+    let who = plane.who(&eve).await.unwrap();
+    assert_eq!((who.name.as_str(), who.person, who.teams), ("eve", true, vec!["finance".to_owned()]));
+    assert_eq!(who.rights, ["admin:read", "admin:apply"]);
+    plane.apply_by(&eve, change()).await.unwrap();
+    plane.delete_by(&eve, "Policy", "more").await.unwrap();
+
+    let secret = v1::Secret { source: Some(v1::secret::Source::Sealed(true)), sent_to: vec!["https://a.test".into()] };
+    let use_secret = || vec![document("vault", spec::Kind::Secret(secret.clone()))];
+    assert!(denied(plane.apply_by(&eve, use_secret()).await).contains("`admin:secret:use` is needed"));
+    let role_of_own = || vec![role("finance", &["finance"], Right::ALL)];
+    assert!(denied(plane.apply_by(&eve, role_of_own()).await).contains("`admin:people` is needed"));
+    assert!(denied(plane.delete_by(&eve, "Person", "bob").await).contains("`admin:people` is needed"));
+
+    plane.apply(vec![role("finance", &["finance"], &[Right::Apply, Right::People])]).await.unwrap();
+    assert!(denied(plane.apply_by(&eve, role_of_own()).await).contains("which you do not have"));
+    plane.apply_by(&eve, vec![person("bob", &["on-call", "finance"], false)]).await.unwrap();
+    let without = vec![role("finance", &["nobody"], &[Right::Apply])];
+    assert!(denied(plane.apply_by(&eve, without.clone()).await).contains("nobody would have"));
+    assert!(denied(plane.apply(without).await).contains("nobody would have"), "not even by an administrator");
+
+    plane.apply(vec![person("eve", &["on-call"], false)]).await.unwrap();
+    assert!(denied(plane.apply_by(&eve, change()).await).contains("`admin:apply` is needed"));
+    plane.apply(vec![person("eve", &["finance"], true)]).await.unwrap();
+    assert!(denied(plane.who(&eve).await).contains("suspended"));
+}
