@@ -2,6 +2,7 @@
 
 use crate::certs::Certificate;
 use crate::client::{self, Answer};
+use crate::metrics::Page;
 use crate::process::{Process, binary, free_port};
 use crate::tracer::SmallDisk;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,6 +55,8 @@ pub struct Cluster {
     environment: Vec<(String, String)>,
     control_port: u16,
     gateway_port: u16,
+    /// Of the control plane and of the node.
+    metrics_ports: (u16, u16),
     control: Process,
     gateway: Option<Process>,
 }
@@ -64,14 +67,16 @@ impl Cluster {
     pub fn start(options: &Options<'_>) -> Self {
         let directory = tempfile::Builder::new().prefix("hoop-").tempdir().unwrap();
         let (control_port, gateway_port) = (free_port(), free_port());
+        let metrics_ports = (free_port(), free_port());
         let log = options.log.unwrap_or("info").to_owned();
         let at = |name: &str| directory.path().join(name).display().to_string();
         write_private(&directory.path().join("seal.key"), &"5a".repeat(32));
         let config = format!(
             "listen = \"127.0.0.1:{control_port}\"\ndata_dir = \"{}\"\nseal_key = \"{}\"\n\n\
-             [log]\nfilter = \"{log}\"\n\n[evidence]\nlost_after_seconds = 2\n{}\n",
+             [log]\nfilter = \"{log}\"\n\n{}[evidence]\nlost_after_seconds = 2\n{}\n",
             at("control-plane"),
             at("seal.key"),
+            metrics(metrics_ports.0),
             options.evidence,
         );
         std::fs::write(directory.path().join("control-plane.toml"), config).unwrap();
@@ -81,8 +86,18 @@ impl Cluster {
         let under = options.under.clone();
         let environment = options.environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let environment = environment.collect();
-        let mut cluster =
-            Self { disks, directory, log, under, environment, control_port, gateway_port, control, gateway: None };
+        let mut cluster = Self {
+            disks,
+            directory,
+            log,
+            under,
+            environment,
+            control_port,
+            gateway_port,
+            metrics_ports,
+            control,
+            gateway: None,
+        };
         cluster.wait_for_control_plane();
         cluster.write_gateway_config(options.tls, options.gateway);
         cluster
@@ -108,6 +123,7 @@ impl Cluster {
             let tls = format!("\n[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", at("gateway.pem"), at("gateway.key"));
             config.push_str(&tls);
         }
+        config.push_str(&metrics(self.metrics_ports.1));
         config.push_str(&more.replace("{DIRECTORY}", &self.directory.path().display().to_string()));
         std::fs::write(self.path("data-plane.toml"), config).unwrap();
     }
@@ -192,6 +208,18 @@ impl Cluster {
     #[must_use]
     pub const fn control_port(&self) -> u16 {
         self.control_port
+    }
+
+    /// Reads the control plane's metrics.
+    #[must_use]
+    pub fn control_plane_metrics(&self) -> Page {
+        Page::read((Ipv4Addr::LOCALHOST, self.metrics_ports.0).into())
+    }
+
+    /// Reads the node's metrics.
+    #[must_use]
+    pub fn gateway_metrics(&self) -> Page {
+        Page::read((Ipv4Addr::LOCALHOST, self.metrics_ports.1).into())
     }
 
     /// Returns a path in the cluster's directory.
@@ -288,6 +316,10 @@ impl Said {
         assert_eq!(self.code, 0, "{}{}", self.out, self.err);
         self.out
     }
+}
+
+fn metrics(port: u16) -> String {
+    format!("\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\n")
 }
 
 fn spawn_control_plane(directory: &Path) -> Process {

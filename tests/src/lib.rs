@@ -12,6 +12,7 @@
 //!   client    bytes on a socket        tools     curl, Python, strace, nginx
 //!   evidence  the spool, verified      canary    what must be nowhere, in any encoding
 //!   tracer    faults at named system calls of a running process; small disks
+//!   metrics   what a process counts, as Prometheus reads it
 //!   poll      the only place that waits
 //! ```
 
@@ -22,6 +23,7 @@ pub mod client;
 pub mod cluster;
 pub mod evidence;
 pub mod issuer;
+pub mod metrics;
 pub mod people;
 pub mod poll;
 pub mod process;

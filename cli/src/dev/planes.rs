@@ -146,6 +146,7 @@ fn control_plane_config(directory: &Path, listen: SocketAddr) -> hoop_control_pl
         evidence: hoop_control_plane::EvidenceLimits::default(),
         server_names: Vec::new(),
         log: hoop_node::telemetry::Config::default(),
+        metrics: None,
     }
 }
 
@@ -171,6 +172,7 @@ async fn start_data_plane(
         shards: 1,
         drain_delay: std::time::Duration::ZERO,
         secrets: hoop_data_plane::SecretSources::default(),
+        metrics: None,
         join: hoop_data_plane::Join { token_file, control_plane: vec![server.to_owned()], ca: ca_file },
     };
     Ok(hoop_data_plane::DataPlane::start(config)?)

@@ -12,7 +12,8 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, mpsc};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Log entries by index.
@@ -73,7 +74,12 @@ pub(crate) struct Store {
     pending: Mutex<BTreeMap<u64, Entry>>,
     /// Transactions that made log entries durable.
     pub(crate) commits: AtomicU64,
+    /// Who is told how long they take, on the writer's thread.
+    pub(crate) observer: OnceLock<Observer>,
 }
+
+/// Is told how long something took.
+pub(crate) type Observer = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// The file. Clones share it.
 #[derive(Clone)]
@@ -100,11 +106,16 @@ impl Disk {
         let database = builder().open(&path).map_err(store)?;
         let found = check(&database, node)?;
         let (database, pending) = (RwLock::new(Some(database)), Mutex::default());
-        let shared = Arc::new(Store { database, pending, commits: AtomicU64::new(0) });
+        let shared = Arc::new(Store { database, pending, commits: AtomicU64::new(0), observer: OnceLock::new() });
         let (jobs, queue) = mpsc::channel();
         let writer = Writer::new(Arc::clone(&shared), queue);
         std::thread::Builder::new().name("raft-log".into()).spawn(move || writer.run())?;
         Ok((Self { store: shared, jobs }, found))
+    }
+
+    /// Has an observer told how long it takes to make entries durable; only the first is.
+    pub(crate) fn observe_flushes(&self, observer: Observer) {
+        drop(self.store.observer.set(observer));
     }
 
     /// Hands entries to the writer; `done` hears of it once they are durable.

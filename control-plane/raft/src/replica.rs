@@ -73,6 +73,8 @@ pub struct Status {
     pub term: u64,
     /// Who leads it, if it is known.
     pub leader: Option<u64>,
+    /// Whether this node does.
+    pub leads: bool,
     /// Whose votes count.
     pub voters: BTreeSet<u64>,
     /// The index of the last log entry.
@@ -198,10 +200,16 @@ impl Replica {
         Status {
             term: now.current_term,
             leader: now.current_leader,
+            leads: now.state.is_leader(),
             voters: now.membership_config.voter_ids().collect(),
             last_log_index: now.last_log_index.unwrap_or_default(),
             applied_index: now.last_applied.index().unwrap_or_default(),
         }
+    }
+
+    /// Has the time observed that making log entries durable takes, each time from here on. Only the first observer counts.
+    pub fn observe_flushes(&self, observe: impl Fn(Duration) + Send + Sync + 'static) {
+        self.inner.parts.disk.observe_flushes(Box::new(observe));
     }
 
     /// Stops the replica and closes its log, which can be opened again when this returns. What waits for a reply gets

@@ -6,6 +6,7 @@ use crate::record::{LogIdRecord, Place, SnapshotRecord, VoteRecord, seal_entry};
 use crate::types::{Entry, LogId, Types, Vote};
 use openraft::storage::LogFlushed;
 use std::sync::{Arc, mpsc};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Most jobs in one transaction, so that the first does not wait for ever.
@@ -106,6 +107,7 @@ impl Writer {
         if jobs.iter().all(|job| matches!(job.write, Write::Close)) {
             return Ok(());
         }
+        let began = Instant::now();
         let database = self.store.database();
         let mut transaction = database.as_ref().ok_or(DiskError::Closed)?.begin_write().map_err(store)?;
         transaction.set_two_phase_commit(true);
@@ -115,6 +117,9 @@ impl Writer {
         transaction.commit().map_err(store)?;
         if jobs.iter().any(|job| matches!(job.write, Write::Append(_))) {
             self.store.count_commit();
+            if let Some(observe) = self.store.observer.get() {
+                observe(began.elapsed());
+            }
         }
         Ok(())
     }

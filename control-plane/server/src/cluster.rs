@@ -5,6 +5,7 @@ use crate::birth::{DigestKey, MaskingKey};
 use crate::evidence::Evidence;
 use crate::fleet::Registry;
 use crate::fresh::Freshness;
+use crate::meter::Meter;
 use crate::people::People;
 use crate::recovery::RecoveryKey;
 use crate::reply;
@@ -15,6 +16,7 @@ use hoop_node::pki::ClusterCa;
 use hoop_raft::Replica;
 use hoop_state::{Change, IdempotencyKey, Reply, State};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::watch;
 use tonic::Status;
 
@@ -37,6 +39,7 @@ pub(crate) struct Cluster {
     approval_rules: ApprovalRules,
     reviews: Reviews,
     stopping: watch::Receiver<bool>,
+    meter: Arc<Meter>,
 }
 
 /// What a cluster's view is put together from.
@@ -81,7 +84,11 @@ impl Cluster {
         } = parts;
         let ca_pem = hoop_node::pki::pem(ca.certificate_der(), "CERTIFICATE");
         let (people, approval_rules) = (People::new(), ApprovalRules::default());
+        let meter = Arc::<Meter>::default();
+        let observed = Arc::clone(&meter);
+        replica.observe_flushes(move |took| observed.flush.observe(took));
         Self {
+            meter,
             replica,
             freshness,
             fleet,
@@ -116,7 +123,9 @@ impl Cluster {
         key: Option<IdempotencyKey>,
         caller: &str,
     ) -> Result<Reply, Status> {
+        let began = Instant::now();
         let proposed = self.replica.propose(change, key, caller, unix_now()).await;
+        self.meter.proposed(&proposed, began.elapsed());
         proposed.map_err(|error| reply::not_proposed(&error))
     }
 
@@ -196,6 +205,11 @@ impl Cluster {
     /// Returns the CA's certificate, PEM.
     pub(crate) fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// Returns what this node counts.
+    pub(crate) const fn meter(&self) -> &Arc<Meter> {
+        &self.meter
     }
 
     /// Returns the replica, for what only it can say.

@@ -4,6 +4,7 @@ use crate::EvidenceLimits;
 use hoop_node::config::{ConfigError, load};
 use hoop_node::pki::SERVER_NAME;
 use hoop_node::telemetry;
+use hoop_node::telemetry::metrics::{InvalidListen, RawListen};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,8 @@ struct RawConfig {
     server_names: Vec<String>,
     #[serde(default)]
     log: telemetry::Config,
+    #[serde(default)]
+    metrics: RawListen,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -52,6 +55,8 @@ pub struct Config {
     pub server_names: Vec<String>,
     /// How the process logs.
     pub log: telemetry::Config,
+    /// Where its metrics are read, if anywhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// Says why there is no configuration.
@@ -66,6 +71,9 @@ pub enum InvalidConfig {
     /// A path is empty.
     #[error("`{0}` is empty")]
     EmptyPath(&'static str),
+    /// Metrics cannot be read there.
+    #[error("`metrics`: {0}")]
+    Metrics(#[from] InvalidListen),
     /// Nothing could ever be shipped.
     #[error("`evidence.node_bytes_per_hour` is 0: no node could ship anything")]
     NoBudget,
@@ -81,7 +89,7 @@ impl Config {
     }
 
     fn of(raw: RawConfig) -> Result<Self, InvalidConfig> {
-        let RawConfig { listen, data_dir, seal_key, evidence_dir, evidence, mut server_names, log } = raw;
+        let RawConfig { listen, data_dir, seal_key, evidence_dir, evidence, mut server_names, log, metrics } = raw;
         let listen = listen.parse().map_err(|_| InvalidConfig::Listen(listen))?;
         let evidence_dir = evidence_dir.unwrap_or_else(|| data_dir.join(EVIDENCE));
         for (key, path) in [("data_dir", &data_dir), ("seal_key", &seal_key), ("evidence_dir", &evidence_dir)] {
@@ -91,7 +99,8 @@ impl Config {
         }
         server_names.retain(|name| name != SERVER_NAME);
         let evidence = evidence.limits()?;
-        Ok(Self { listen, data_dir, seal_key, evidence_dir, evidence, server_names, log })
+        let metrics = metrics.check()?;
+        Ok(Self { metrics, listen, data_dir, seal_key, evidence_dir, evidence, server_names, log })
     }
 }
 
@@ -143,6 +152,8 @@ mod tests {
         assert!(matches!(read(&nowhere), Err(InvalidConfig::EmptyPath("evidence_dir"))));
         let starved = format!("{whole}[evidence]\nnode_bytes_per_hour = 0\n");
         assert!(matches!(read(&starved), Err(InvalidConfig::NoBudget)));
+        let reachable = format!("{whole}[metrics]\nlisten = '0.0.0.0:9464'\n");
+        assert!(matches!(read(&reachable), Err(InvalidConfig::Metrics(_))));
         assert!(matches!(read(&format!("{whole}[evidence]\nreserve = 1\n")), Err(InvalidConfig::File(_))));
         assert!(matches!(read("listen = '127.0.0.1:0'\n"), Err(InvalidConfig::File(_))));
     }

@@ -29,6 +29,7 @@ mod evidence;
 mod fleet;
 mod fresh;
 mod join;
+mod meter;
 mod people;
 mod recovery;
 mod reply;

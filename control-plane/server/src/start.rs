@@ -7,11 +7,13 @@ use crate::config::Config;
 use crate::evidence::{self, Evidence, EvidenceError, Places};
 use crate::fleet::{Registry, pulse};
 use crate::fresh::freshness;
+use crate::meter::Scrape;
 use crate::people::keep_keys;
 use crate::recovery::RecoveryKey;
 use crate::serve::{self, CannotServe};
 use hoop_node::pki::pem;
 use hoop_node::seal::{SealKey, SealKeyError};
+use hoop_node::telemetry::metrics;
 use hoop_raft::{Replica, ReplicaConfig};
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +39,8 @@ pub struct ControlPlane;
 pub struct Running {
     /// Where it serves.
     pub address: SocketAddr,
+    /// Where its metrics are read, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// The cluster CA's certificate, PEM, for whoever connects.
     pub ca_pem: String,
     /// The public key of the cluster's evidence log, as verifiers take it: `NAME+HASH+BASE64`.
@@ -102,19 +106,23 @@ impl ControlPlane {
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         hoop_node::crypto::install();
-        let Config { listen, data_dir, seal_key, evidence_dir, evidence: limits, server_names, log: _ } = config;
+        let Config { listen, data_dir, seal_key, evidence_dir, evidence: limits, server_names, metrics, log: _ } =
+            config;
         let data_dir = make_data_dir(&data_dir)?;
         let seal_key = load_seal_key(&seal_key, &data_dir)?;
-        let cannot_listen = |source| StartError::Listen { address: listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(cannot_listen)?;
-        let address = listener.local_addr().map_err(cannot_listen)?;
+        let (listener, address) = bind(listen).await?;
+        let metrics = match metrics {
+            Some(listen) => Some(bind(listen).await?),
+            None => None,
+        };
         let places = Places { evidence_dir, data_dir: data_dir.clone(), limits };
         let replica = Replica::start(ReplicaConfig { node_id: NODE_ID, data_dir, address: None }).await;
         let replica = replica.map_err(StartError::Replica)?;
         match open(&replica, seal_key, places, (listener, server_names)).await {
-            Ok(opened) => {
+            Ok(mut opened) => {
+                let metrics = metrics.map(|(listener, address)| opened.show(listener, address));
                 tracing::info!(%address, "control plane serves");
-                Ok(opened.running(address, replica))
+                Ok(opened.running((address, metrics), replica))
             }
             Err(error) => {
                 replica.shutdown().await;
@@ -122,6 +130,13 @@ impl ControlPlane {
             }
         }
     }
+}
+
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let cannot_listen = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(cannot_listen)?;
+    let bound = listener.local_addr().map_err(cannot_listen)?;
+    Ok((listener, bound))
 }
 
 /// What runs over a replica.
@@ -171,10 +186,18 @@ async fn open(
 }
 
 impl Opened {
-    fn running(self, address: SocketAddr, replica: Replica) -> Running {
+    /// Shows the node's metrics.
+    fn show(&mut self, listener: TcpListener, address: SocketAddr) -> SocketAddr {
+        self.background.spawn(metrics::serve(listener, Arc::new(Scrape(Arc::clone(&self.cluster)))));
+        tracing::info!(%address, "metrics are served");
+        address
+    }
+
+    fn running(self, (address, metrics): (SocketAddr, Option<SocketAddr>), replica: Replica) -> Running {
         let Self { cluster, bootstrap_token, stop, serving, background } = self;
         Running {
             address,
+            metrics,
             ca_pem: cluster.ca_pem().to_owned(),
             evidence_key: cluster.evidence().verifier_key().to_owned(),
             bootstrap_token,

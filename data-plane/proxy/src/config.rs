@@ -2,6 +2,7 @@
 
 use crate::credential::source::SecretSources;
 use hoop_model::ResourceName;
+use hoop_node::telemetry::metrics::{InvalidListen, RawListen};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -41,6 +42,9 @@ pub struct RawConfig {
     pub drain_delay_seconds: Option<u64>,
     /// Where secrets may be on this node; nowhere without it.
     pub secrets: Option<RawSecrets>,
+    /// Where the node's metrics are read.
+    #[serde(default)]
+    pub metrics: RawListen,
     /// How the node gets into the fleet.
     pub join: RawJoin,
 }
@@ -101,6 +105,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// Where secrets may be on this node.
     pub secrets: SecretSources,
+    /// Where the node's metrics are read, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// How the node gets into the fleet.
     pub join: Join,
 }
@@ -186,6 +192,7 @@ impl RawConfig {
         if environment_prefixes.iter().any(String::is_empty) {
             return Err(wrong("secrets.environment_prefixes", "must not be empty texts"));
         }
+        let metrics = self.metrics.check().map_err(|InvalidListen(problem)| wrong("metrics", problem))?;
         Ok(Config {
             node: ResourceName::parse(&self.node)
                 .map_err(|_| wrong("node", "must be 1 to 63 of `a-z`, `0-9` and `-`"))?,
@@ -197,6 +204,7 @@ impl RawConfig {
             shards,
             drain_delay,
             secrets: SecretSources::new(directories, environment_prefixes),
+            metrics,
             join: Join { token_file: self.join.token_file, control_plane: self.join.control_plane, ca: self.join.ca },
         })
     }
@@ -218,6 +226,7 @@ mod tests {
             shards: None,
             drain_delay_seconds: None,
             secrets: None,
+            metrics: RawListen::default(),
             join: RawJoin {
                 token_file: "token".into(),
                 control_plane: vec!["https://cp:7443".into()],
@@ -251,6 +260,8 @@ mod tests {
         assert_eq!(wrong_key(RawConfig { shards: Some(0), ..raw("127.0.0.1:0") }), Some("shards"));
         let long = RawConfig { drain_delay_seconds: Some(301), ..raw("127.0.0.1:0") };
         assert_eq!(wrong_key(long), Some("drain_delay_seconds"));
+        let metrics = RawListen { listen: Some("0.0.0.0:9464".into()), plaintext: None };
+        assert_eq!(wrong_key(RawConfig { metrics, ..raw("127.0.0.1:0") }), Some("metrics"));
         let small = RawConfig { spool_max_bytes: Some((1 << 20) - 1), ..raw("127.0.0.1:0") };
         assert_eq!(wrong_key(small), Some("spool_max_bytes"));
         assert_eq!(raw("127.0.0.1:0").check().unwrap().spool_max_bytes, 8 << 30);

@@ -24,6 +24,7 @@ mod credential;
 mod evidence;
 mod front;
 mod hold;
+mod meter;
 mod settling;
 mod shard;
 mod start;

@@ -8,6 +8,7 @@ use crate::evidence::recorder::Recorder;
 use crate::evidence::spool::RecorderUnavailable;
 use crate::front::serve::serve;
 use crate::hold::capture::Captives;
+use crate::meter::ShardMeter;
 use crate::settling::Place;
 use crate::upstream::line::Line;
 use crate::upstream::pool::Pool;
@@ -52,6 +53,7 @@ pub(crate) struct Shard {
     pub(crate) captives: Captives,
     /// What this shard tells of the revisions it carried out.
     pub(crate) place: Place,
+    pub(crate) meter: ShardMeter,
     recorder: Recorder,
     connections: Cell<usize>,
 }
@@ -61,16 +63,18 @@ struct Counted(Rc<Shard>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get().saturating_sub(1));
+        self.0.count_callers(self.0.connections.get().saturating_sub(1));
     }
 }
 
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, recorder: Recorder, loop_token: LoopToken) -> Self {
         let place = Place::take(&shared.settling);
+        let meter = shared.meters.enrol();
         Self {
             shared,
             place,
+            meter,
             tokens: RefCell::default(),
             sessions: RefCell::default(),
             verdicts: RefCell::new(VerdictCache::new()),
@@ -100,7 +104,7 @@ impl Shard {
 
     /// Writes the record that something is about to happen.
     pub(crate) fn record(&self, entry: &Entry, session: SessionId) -> Result<Receipt, RecorderUnavailable> {
-        self.recorder.record(entry, session)
+        self.recorder.record(entry, session).inspect(|_| self.meter.records.increment())
     }
 
     /// Waits until the record that was written just now is as durable as asked.
@@ -115,7 +119,14 @@ impl Shard {
     /// Writes the record of something that has happened. If it cannot be written, the recorder has said so, and whoever
     /// reads the chain misses it.
     pub(crate) fn note(&self, entry: &Entry, session: SessionId) {
-        drop(self.recorder.note(entry, session));
+        if self.recorder.note(entry, session).is_ok() {
+            self.meter.records.increment();
+        }
+    }
+
+    fn count_callers(&self, connections: usize) {
+        self.connections.set(connections);
+        self.meter.callers.set(connections);
     }
 
     /// Serves callers until the node stops, then waits for those that are being served.
@@ -151,7 +162,7 @@ impl Shard {
                     tracing::warn!(connections = MAX_CONNECTIONS, "too many connections; a caller was turned away");
                 }
                 Ok((stream, _)) => {
-                    self.connections.set(self.connections.get().saturating_add(1));
+                    self.count_callers(self.connections.get().saturating_add(1));
                     let counted = Counted(Rc::clone(self));
                     serving.spawn_local(handle(counted, stream, tls.clone()));
                     while serving.try_join_next().is_some() {}
@@ -189,6 +200,7 @@ async fn do_chores(shard: Rc<Shard>) {
         let mut published = shard.shared.published.subscribe();
         loop {
             let is_settled = session::sweep(&shard);
+            shard.meter.verdicts(shard.verdicts.borrow_mut().take_counts());
             shard.pool.borrow_mut().sweep();
             let pause = if is_settled { SWEEP_EVERY } else { SETTLE_EVERY };
             // Early or not: the next look decides.

@@ -1,5 +1,7 @@
 //! Standing a node up, and taking it down in order.
 
+mod telemetry;
+
 use crate::config::{Config, Transport};
 use crate::control::Control;
 use crate::evidence::ledger::Ledger;
@@ -9,6 +11,7 @@ use crate::evidence::ship::Shipper;
 use crate::evidence::{Custody, Evidence, NoEvidence};
 use crate::front::listen;
 use crate::hold::desk::Desk;
+use crate::meter::Scrape;
 use crate::shard::Shard;
 use crate::tls::{self, TlsError};
 use crate::world::Shared;
@@ -22,7 +25,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use telemetry::Telemetry;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
@@ -47,6 +51,7 @@ pub struct Running {
     control: JoinHandle<()>,
     stop_control: oneshot::Sender<()>,
     custody: Custody,
+    telemetry: Telemetry,
     drain_delay: Duration,
 }
 
@@ -98,6 +103,7 @@ impl DataPlane {
         let evidence = Evidence::open(&config, incarnation)?;
         let bound = listen::bind(config.listen, config.shards);
         let (http, listeners) = bound.map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let telemetry = telemetry::Setup::prepare(config.metrics)?;
         let (wanted, wishes) = mpsc::channel(WANTED);
         let (desk, asks) = Desk::new();
         let shared = Arc::new(Shared::new(wanted, Arc::clone(&desk)));
@@ -110,6 +116,7 @@ impl DataPlane {
         let (ledger, directory) = (Arc::clone(&evidence.ledger), evidence.directory.clone());
         let custody = evidence.start_keeper().map_err(StartError::Thread)?;
         let shards = setups.into_iter().map(ShardSetup::start).collect::<Result<_, _>>()?;
+        let telemetry = telemetry.start(Scrape { shared: Arc::clone(&shared), ledger: Arc::clone(&ledger) })?;
         let (stop_control, stopped) = oneshot::channel();
         let (node, drain_delay) = (config.node.clone(), config.drain_delay);
         let roots = hoop_node::issuer::tls::system_roots();
@@ -124,11 +131,17 @@ impl DataPlane {
             }
         })?;
         tracing::info!(%node, %http, %incarnation, "listening");
-        Ok(Running { http, shared, shards, control, stop_control, custody, drain_delay })
+        Ok(Running { http, shared, shards, control, stop_control, custody, telemetry, drain_delay })
     }
 }
 
 impl Running {
+    /// Returns where the node's metrics are read, if anywhere.
+    #[must_use]
+    pub const fn metrics(&self) -> Option<SocketAddr> {
+        self.telemetry.metrics
+    }
+
     /// Returns the subject of the node's certificate; empty until the node has joined the fleet.
     #[must_use]
     pub fn certificate_subject(&self) -> String {
@@ -159,7 +172,8 @@ impl Running {
         }
         // A control thread that has ended already needs no telling.
         let _ = self.stop_control.send(());
-        let control = join(vec![self.control]).await.unwrap_or(false);
+        let last = [Some(self.control), self.telemetry.stop()].into_iter().flatten().collect();
+        let control = join(last).await.unwrap_or(false);
         if shards && control {
             tracing::info!("stopped");
         } else {
@@ -189,7 +203,13 @@ impl ShardSetup {
     ) -> Result<Self, StartError> {
         let as_number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let loop_token = LoopToken::parse(&format!("hoop-{}", evidence.ledger.key.incarnation))?;
-        let synchronise = Box::new(PieceFile::synchronise);
+        let meters = Arc::clone(&shared.meters);
+        let synchronise = Box::new(move |file: &PieceFile| {
+            let began = Instant::now();
+            let outcome = file.synchronise();
+            meters.synchronised.observe(began.elapsed());
+            outcome
+        });
         let recorder = evidence.recorder(as_number(number), as_number(config.shards), synchronise);
         let recorder = recorder.map_err(StartError::Thread)?;
         Ok(Self { number, listener, tls, shared: Arc::clone(shared), recorder, loop_token })

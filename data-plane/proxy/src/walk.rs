@@ -17,6 +17,7 @@ mod trace;
 use crate::front::reply::{self, Reply};
 use crate::front::severance::Severance;
 use crate::hold::capture::Captive;
+use crate::meter::Tally;
 use crate::shard::Shard;
 use crate::upstream::answer::Account;
 use crate::upstream::send::{Sending, send};
@@ -44,11 +45,25 @@ pub(crate) async fn walk(shard: &Rc<Shard>, request: Request<Incoming>, severanc
     let trace = Trace::of(request.headers());
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
-    let answered = match Route::of(path) {
-        Route::Own(path) => own(shard, &head, path).await,
-        Route::Connection { .. } | Route::Unknown => command(shard, (head, body), trace, severance).await,
-    };
-    answered.unwrap_or_else(|refusal| reply::refuse(refusal, trace.id))
+    match Route::of(path) {
+        Route::Own(path) => {
+            let answered = own(shard, &head, path).await;
+            return answered.unwrap_or_else(|refusal| reply::refuse(refusal, trace.id));
+        }
+        Route::Connection { .. } | Route::Unknown => {}
+    }
+    let mut tally = Tally::begin(shard);
+    let answered = command(shard, (head, body), (trace, severance), &mut tally).await;
+    let mut response = answered.unwrap_or_else(|refusal| {
+        tally.refused(refusal.code);
+        reply::refuse(refusal, trace.id)
+    });
+    let status = response.status();
+    match response.body_mut() {
+        Reply::Backend(answer) => answer.counts(tally, status),
+        Reply::Own(_) => tally.told(status),
+    }
+    response
 }
 
 /// Answers for the gateway itself. Without a token nothing is said that nobody may know.
@@ -70,14 +85,15 @@ async fn own(shard: &Rc<Shard>, head: &Parts, path: &str) -> Result<Response<Rep
 async fn command(
     shard: &Rc<Shard>,
     (head, body): (Parts, Incoming),
-    trace: Trace,
-    severance: Severance,
+    (trace, severance): (Trace, Severance),
+    tally: &mut Tally,
 ) -> Result<Response<Reply>, Box<Refusal>> {
     let request = RequestHead::read(&head.method, &head.uri, head.version, &head.headers)?;
     if comes_back(&head.headers, &shard.loop_token) {
         return Err(refusal(Code::UpstreamLoop, "the request has been through this node"));
     }
-    let mut command = Command { shard, request, headers: head.headers, load: Load::Streaming(body), trace, severance };
+    let (headers, load) = (head.headers, Load::Streaming(body));
+    let mut command = Command { shard, request, headers, load, trace, severance, tally };
     for _ in 0..MAX_JUDGED {
         if let Some(response) = command.walk().await? {
             return Ok(response);
@@ -94,6 +110,7 @@ pub(crate) struct Command<'a> {
     load: Load,
     trace: Trace,
     severance: Severance,
+    tally: &'a mut Tally,
 }
 
 /// A command's body.
@@ -121,6 +138,7 @@ impl Command<'_> {
         let caller = token::authenticate(shard, &mut world, bearer(&self.headers)?).await?;
         let backend = world.policy.backend(self.request.connection());
         let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
+        self.tally.of(shard, &world, backend);
         if let Some(supply) = &backend.supply {
             let cleared = supply.check().and_then(|()| supply.clear(&self.request, &mut self.headers));
             cleared.map_err(|refusal| about(refusal, &caller, backend))?;
@@ -151,6 +169,7 @@ impl Command<'_> {
         } else {
             (decided, None)
         };
+        self.tally.judged(decided.entry());
         let Ok(written) = shard.record(decided.entry(), held.id) else { return Err(decided.unrecorded()) };
         // From here on the record says that the command may go: how it ends is recorded whatever comes.
         let command = allowed(decided.entry());
@@ -174,7 +193,7 @@ impl Command<'_> {
         caller: &Caller,
         backend: &Backend,
     ) -> Result<Option<Response<Reply>>, Box<Refusal>> {
-        let over = checkout(self.shard, caller, backend).await?;
+        let over = self.tally.waits_for(checkout(self.shard, caller, backend)).await?;
         if self.shard.look(|world| world.policy.revision)? != permit.revision() {
             return Ok(None);
         }

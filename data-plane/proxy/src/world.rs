@@ -11,6 +11,7 @@ pub(crate) mod masking;
 use crate::control::publish::read_keys;
 use crate::credential::source::SecretSources;
 use crate::hold::desk::Desk;
+use crate::meter::Meters;
 use crate::settling::Settling;
 use hoop_gate::{DigestKey, Lease, Standing};
 use hoop_identity::{Directory, KeySet, Trust};
@@ -92,6 +93,8 @@ pub(crate) struct Shared {
     pub(crate) settling: Arc<Settling>,
     /// Where shards ask and tell about held commands.
     pub(crate) desk: Arc<Desk>,
+    /// What the shards count.
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Shared {
@@ -106,6 +109,7 @@ impl Shared {
             draining: watch::Sender::new(false),
             settling: Arc::new(Settling::new()),
             desk,
+            meters: Arc::default(),
         }
     }
 

@@ -1,8 +1,11 @@
-//! The process's log: one event per line on standard error.
+//! What a process tells of itself: its log here, what it counts in [`metrics`].
+//!
+//! The log has one event per line, on standard error.
 //!
 //! Field values come from callers. Whatever they hold, an event stays one line and its values stay values: text output
 //! quotes and escapes them, JSON output encodes them.
 
+pub mod metrics;
 mod text;
 
 use std::io;

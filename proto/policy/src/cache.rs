@@ -31,6 +31,16 @@ pub struct VerdictCache {
     /// The slice key being written; kept for its allocation.
     scratch: Vec<u8>,
     key: Vec<u8>,
+    counts: Counts,
+}
+
+/// How verdicts were come by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Verdicts that were remembered.
+    pub remembered: u64,
+    /// Verdicts that policy was evaluated for.
+    pub judged: u64,
 }
 
 /// A slice, and the entities of the token it last met.
@@ -44,6 +54,11 @@ impl VerdictCache {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns how verdicts were come by since this was last called.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
     }
 
     /// Begins a verdict key for a command of this many effects.
@@ -97,8 +112,11 @@ impl VerdictCache {
     }
 
     /// Looks up the key that was written.
-    pub(crate) fn verdict(&self) -> Option<&Judgement> {
-        self.verdicts.get(self.key.as_slice())
+    pub(crate) fn verdict(&mut self) -> Option<&Judgement> {
+        let known = self.verdicts.get(self.key.as_slice());
+        let count = if known.is_some() { &mut self.counts.remembered } else { &mut self.counts.judged };
+        *count = count.saturating_add(1);
+        known
     }
 
     /// Remembers a verdict under the key that was written.

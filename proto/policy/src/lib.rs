@@ -37,7 +37,7 @@ mod vocabulary;
 mod world;
 
 pub use approve::{ApprovalSubject, PersonSubject};
-pub use cache::VerdictCache;
+pub use cache::{Counts, VerdictCache};
 pub use check::{check, references, validate, validate_in};
 pub use judge::{Explained, MAX_EFFECTS};
 pub use lint::{Warning, lint};

@@ -18,6 +18,7 @@ mod readiness;
 mod secrets;
 mod signin;
 mod store;
+mod telemetry;
 mod tls;
 mod tokens;
 mod upstream;

@@ -54,6 +54,7 @@ async fn propose(
 ) -> Result<Option<v1::ApplyResponse>, Status> {
     match cluster.propose(Change::ApplyObjects(change), key, &caller.scope()).await? {
         Reply::Applied { objects, revision } => {
+            cluster.meter().applied(&objects);
             tracing::info!(revision = %revision, objects = objects.len(), by = caller.scope(), "applied");
             Ok(Some(response(&objects, revision)))
         }

@@ -63,6 +63,7 @@ where
         let mut service = std::mem::replace(&mut self.service, another);
         let cluster = Arc::clone(&self.cluster);
         Box::pin(async move {
+            let (path, meter) = (request.uri().path().to_owned(), Arc::clone(cluster.meter()));
             let mut fetched = cluster.people().fetched();
             let mut admitted = admit(&request, &cluster);
             if let Err(Denied::Unrecognised(Unrecognised::TryAgain)) = admitted {
@@ -70,7 +71,7 @@ where
                 drop(tokio::time::timeout(KEYS_WITHIN, fetched.changed()).await);
                 admitted = admit(&request, &cluster);
             }
-            match admitted {
+            let answered = match admitted {
                 Ok(caller) => {
                     request.extensions_mut().insert(caller);
                     service.call(request).await
@@ -79,7 +80,10 @@ where
                     tracing::info!(method = request.uri().path(), reason = %denied, "call denied");
                     Ok(status(denied).into_http())
                 }
-            }
+            };
+            let said = answered.as_ref().ok().and_then(|answer| Status::from_header_map(answer.headers()));
+            meter.called(&path, said.map_or(Code::Ok, |status| status.code()));
+            answered
         })
     }
 }

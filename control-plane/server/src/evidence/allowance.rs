@@ -80,6 +80,11 @@ impl Allowance {
         Self { limits, free, book: Mutex::default() }
     }
 
+    /// Returns how many bytes the file system has free, if it says so.
+    pub(super) fn free(&self, store: &Path) -> Option<u64> {
+        (self.free)(store).ok()
+    }
+
     /// Asks whether a node may have so many bytes stored, and counts them if so. Asks the file system.
     ///
     /// # Errors

@@ -111,6 +111,11 @@ impl Evidence {
         &self.anchors
     }
 
+    /// Returns how many bytes the store's file system has free, if it says so.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        self.allowance.free(self.store.directory())
+    }
+
     /// Waits until the index has the first `size` entries of the log.
     async fn indexed(&self, size: u64) -> Result<(), Status> {
         let mut position = self.index.position();

@@ -59,6 +59,7 @@ pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>)
     {
         cluster.evidence().anchors.heard(node, chain.incarnation);
     }
+    let size = bytes.len();
     let outcome = match stored(cluster, node, bytes).await {
         Ok(None) => Ok(()),
         Ok(Some(Durable { root, contradicts })) => anchored(cluster, root, contradicts).await,
@@ -72,6 +73,7 @@ pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>)
         }
         Err(Turned::Later(reason)) => (ship_response::Outcome::Retry, reason),
     };
+    cluster.meter().shipped(outcome, size);
     let (chain, first) = named.unzip();
     if outcome == ship_response::Outcome::Refused {
         let chain = chain.as_ref().map(ToString::to_string);

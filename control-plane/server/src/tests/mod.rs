@@ -60,6 +60,7 @@ fn config(dir: &Path) -> Config {
         evidence: limits(),
         server_names: vec![],
         log: telemetry::Config::default(),
+        metrics: None,
     }
 }
 

@@ -274,10 +274,16 @@ impl Ledger {
         }
     }
 
+    /// Returns how many bytes wait to be shipped, and how many segments of them are sealed.
+    pub(crate) fn unshipped(&self) -> (u64, usize) {
+        let book = self.book();
+        (book.bytes, book.segments.values().map(VecDeque::len).sum())
+    }
+
     /// Returns how many bytes wait.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> u64 {
-        self.book().bytes
+        self.unshipped().0
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -64,6 +64,7 @@ fn config(spool: &std::path::Path) -> Config {
         shards: 1,
         drain_delay: Duration::ZERO,
         secrets: crate::SecretSources::default(),
+        metrics: None,
         join: Join { token_file: spool.to_owned(), control_plane: vec![], ca: spool.to_owned() },
     }
 }

@@ -262,6 +262,7 @@ fn config(directory: &std::path::Path, address: String, ca: &str) -> Config {
     std::fs::write(path("ca.pem"), ca).unwrap();
     Config {
         secrets: crate::SecretSources::default(),
+        metrics: None,
         node: ResourceName::parse("dp-1").unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Plaintext,

@@ -5,6 +5,7 @@ use super::line::Line;
 use super::pool::PoolKey;
 use super::upload::Progress;
 use crate::hold::spending::Spending;
+use crate::meter::Tally;
 use crate::shard::Shard;
 use crate::walk::session::Using;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// By how much a masked piece may be longer than the piece until more room is made, in bytes.
@@ -31,6 +33,8 @@ pub(crate) struct Account {
     held: Rc<Using>,
     command: CommandId,
     began: Instant,
+    /// How long the backend took until the head of its answer.
+    waited: Duration,
     /// 0 until something was said to the caller.
     status: u16,
     upload: Option<Rc<Progress>>,
@@ -49,6 +53,7 @@ impl Account {
             held,
             command,
             began: Instant::now(),
+            waited: Duration::ZERO,
             status: 0,
             upload: None,
             bytes_out: 0,
@@ -84,6 +89,7 @@ impl Account {
 
     /// Notes that the backend answered.
     pub(crate) fn answered(&mut self) {
+        self.waited = self.began.elapsed();
         if let Some(mut spending) = self.spending.take() {
             spending.answered();
         }
@@ -116,6 +122,7 @@ pub(crate) struct Answer {
     upload: Rc<Progress>,
     account: Account,
     masking: Masking,
+    tally: Option<Tally>,
     failed: bool,
 }
 
@@ -164,7 +171,15 @@ impl Answer {
         account.masked = counts;
         let masker = body.map(|masker| masker.keeping(MAX_KEPT_BYTES));
         let masking = Masking { plan, masker, hashing: Hashing::default() };
-        Self { incoming, line: Some(line), key, upload, account, masking, failed: false }
+        Self { incoming, line: Some(line), key, upload, account, masking, tally: None, failed: false }
+    }
+
+    /// Has the command counted once the answer is over.
+    pub(crate) fn counts(&mut self, mut tally: Tally, status: StatusCode) {
+        tally.answered();
+        tally.waited(self.account.waited);
+        tally.told(status);
+        self.tally = Some(tally);
     }
 
     /// Keeps the connection only if both bodies came to their end and nothing went wrong (HT-08).
@@ -181,6 +196,9 @@ impl Answer {
     fn fail(&mut self, broken: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         self.failed = true;
         self.account.ended = broken.end();
+        if let (Broken::Backend(_), Some(tally)) = (&broken, &mut self.tally) {
+            tally.broke_off();
+        }
         if let Broken::Uninspectable(error) = &broken {
             tracing::warn!(%error, "an answer was cut off: the rest of it cannot be masked");
         }

@@ -18,6 +18,7 @@ use http::Response;
 use http_body_util::Full;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 impl Command<'_> {
     /// Whether people must release the command, or had to when it was judged before.
@@ -35,7 +36,10 @@ impl Command<'_> {
         let mut instead = None;
         let mut decided = decided;
         if !decided.requirements().is_empty() {
-            match self.capture().await {
+            let began = Instant::now();
+            let captured = self.capture().await;
+            self.tally.waited(began.elapsed());
+            match captured {
                 Ok(()) => {}
                 Err(NotCaptured::TooLarge) => decided = decided.too_large_to_review(),
                 Err(NotCaptured::TooMany) => {
@@ -93,13 +97,19 @@ impl Command<'_> {
         let mut head = head.map_err(|refusal| about(refusal, caller, backend))?;
         self.trace.write(&mut head.headers);
         let holding = Holding { shard, used: held, caller, backend, patience, captive: &captive };
-        let (permit, spending, over) = match holding.hold(hold).await {
+        let waiting = shard.meter.held.raise();
+        let freed = self.tally.waits_for(holding.hold(hold)).await;
+        drop(waiting);
+        let (permit, spending, over) = match freed {
             Ok(Freed::Released(released)) => *released,
             Ok(Freed::Resubmit) => {
                 self.load = Load::Captured(captive);
                 return Ok(None);
             }
-            Err(refusal) => return Ok(Some(reply::held(refusal, patience, self.trace.id))),
+            Err(refusal) => {
+                self.tally.refused(refusal.code);
+                return Ok(Some(reply::held(refusal, patience, self.trace.id)));
+            }
         };
         let approval = permit.approval();
         let account = Account::open(Rc::clone(shard), Rc::clone(held), permit.command(), Some(spending));

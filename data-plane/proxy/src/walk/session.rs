@@ -219,6 +219,7 @@ pub(crate) async fn session(
         cut_at: Cell::new(None),
     });
     let displaced = shard.sessions.borrow_mut().insert(key, Rc::clone(&held));
+    shard.meter.sessions.set(shard.sessions.borrow().open.len());
     drop(opening);
     if let Some(displaced) = displaced {
         end(shard, displaced.id, CloseReason::Displaced);
@@ -355,6 +356,7 @@ pub(crate) fn sweep(shard: &Shard) -> bool {
         }
     }
     close(shard, |held| reason_to_close(held, world.as_deref(), now));
+    shard.meter.sessions.set(shard.sessions.borrow().open.len());
     let Some(world) = world else { return false };
     let is_live = |key: &Key| world.policy.standing(key.identity, now.to_seconds()) == Standing::Live(key.changed);
     let is_settled = {

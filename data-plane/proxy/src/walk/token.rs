@@ -84,8 +84,21 @@ async fn verify(
 ) -> Result<(Verified, ResourceName), TokenError> {
     let now = hoop_node::clock::unix_now();
     if let Some(found) = shard.tokens.borrow().look_up(world.version, token, now) {
+        shard.meter.tokens_remembered.increment();
         return Ok(found);
     }
+    let verified = verify_anew(shard, world, (bearer, token), now).await;
+    let count = if verified.is_ok() { &shard.meter.tokens_good } else { &shard.meter.tokens_bad };
+    count.increment();
+    verified
+}
+
+async fn verify_anew(
+    shard: &Shard,
+    world: &mut Arc<World>,
+    (bearer, token): (&[u8], ContentHash),
+    now: UnixMillis,
+) -> Result<(Verified, ResourceName), TokenError> {
     let unverified = UnverifiedToken::parse(bearer)?;
     await_first_keys(shard, world, &unverified).await?;
     let trusted = world.trust.issuer(&unverified)?;
