@@ -6,6 +6,7 @@
 //! ```text
 //!   manifest   YAML → documents, errors by line and column
 //!   client     one pinned, signed-in channel
+//!   trial/     what the rules would say of a command
 //!   shown/     text from elsewhere, times, amounts and YAML, as they are printed
 //!   commands/  one file per command
 //!   dev/       both planes, a demo issuer, a demo backend and a demo job
@@ -18,6 +19,7 @@ mod commands;
 mod dev;
 mod manifest;
 mod shown;
+mod trial;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use commands::Outcome;
@@ -43,6 +45,9 @@ enum Command {
     Logout(commands::login::Logout),
     Apply(commands::apply::Apply),
     Delete(commands::delete::Delete),
+    Describe(commands::describe::Describe),
+    Diff(commands::diff::Diff),
+    Explain(commands::explain::Explain),
     Get(commands::get::Get),
     Revoke(commands::revoke::Revoke),
     #[command(subcommand)]
@@ -99,13 +104,16 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Logout(logout) => logout.run(&cli.access).await,
         Command::Apply(apply) => apply.run(cli.access.connect().await?).await,
         Command::Delete(delete) => delete.run(cli.access.connect().await?).await,
+        Command::Diff(diff) => diff.run(cli.access.connect().await?).await,
+        Command::Explain(explain) => explain.run(&cli.access).await,
         Command::Get(get) => get.run(cli.access.connect().await?).await,
         Command::Revoke(revoke) => revoke.run(cli.access.connect().await?).await,
         Command::Cluster(cluster) => cluster.run(cli.access.connect().await?).await,
         Command::Fleet(fleet) => fleet.run(cli.access.connect().await?).await,
-        Command::Policy(policy) => policy.run(),
+        Command::Policy(policy) => policy.run(&cli.access).await,
         Command::Secret(secret) => secret.run(cli.access.connect().await?).await,
-        Command::Sessions(sessions) => sessions.run(cli.access.sessions().await?).await,
+        Command::Sessions(sessions) => sessions.run(&cli.access).await,
+        Command::Describe(describe) => describe.run(cli.access.connect().await?).await,
         Command::Approvals(approvals) => approvals.run(&cli.access).await,
         Command::Audit(audit) => audit.run(&cli.access).await,
         Command::Dev(dev) => dev.run().await,

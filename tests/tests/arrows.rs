@@ -40,7 +40,7 @@ fn may_use(layer: Layer) -> &'static [Layer] {
         Gate => &[Model, Policy, Audit],
         Protocol => &[Model, Policy],
         Proxy => &[Model, Identity, Policy, Audit, Wire, Rpc, Node, Gate, Protocol],
-        Cli => &[Model, Identity, Policy, Audit, Wire, Rpc, Node, Server, Proxy],
+        Cli => &[Model, Identity, Policy, Audit, Wire, Rpc, Node, Protocol, Server, Proxy],
         Tests => &[Model, Identity, Policy, Audit, Wire, Rpc, Node, State, Raft, Server, Gate, Protocol, Proxy, Cli],
     }
 }

@@ -55,17 +55,22 @@ fn table(objects: &[Object]) -> Table {
     table
 }
 
-fn json(object: &Object) -> serde_json::Result<serde_json::Value> {
-    let spec = match &object.spec {
-        Spec::Issuer(issuer) => serde_json::to_value(issuer)?,
-        Spec::Identity(identity) => serde_json::to_value(identity)?,
-        Spec::Connection(connection) => serde_json::to_value(connection)?,
-        Spec::Policy(policy) => serde_json::to_value(policy)?,
-        Spec::Person(person) => serde_json::to_value(person)?,
-        Spec::Secret(secret) => serde_json::to_value(secret)?,
-        Spec::DataClass(class) => serde_json::to_value(class)?,
-        Spec::Role(role) => serde_json::to_value(role)?,
-    };
+/// Returns a spec as its document says it.
+pub(super) fn spec_json(spec: &Spec) -> serde_json::Result<serde_json::Value> {
+    match spec {
+        Spec::Issuer(issuer) => serde_json::to_value(issuer),
+        Spec::Identity(identity) => serde_json::to_value(identity),
+        Spec::Connection(connection) => serde_json::to_value(connection),
+        Spec::Policy(policy) => serde_json::to_value(policy),
+        Spec::Person(person) => serde_json::to_value(person),
+        Spec::Secret(secret) => serde_json::to_value(secret),
+        Spec::DataClass(class) => serde_json::to_value(class),
+        Spec::Role(role) => serde_json::to_value(role),
+    }
+}
+
+pub(super) fn json(object: &Object) -> serde_json::Result<serde_json::Value> {
+    let spec = spec_json(&object.spec)?;
     Ok(json!({
         "apiVersion": "hoop/v1",
         "kind": object.spec.kind().as_str(),

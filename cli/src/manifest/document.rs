@@ -36,6 +36,14 @@ pub(crate) fn read_all(text: &str) -> Result<Vec<Document>, ManifestError> {
     yaml::parse(text)?.into_iter().map(read).collect()
 }
 
+/// Reads every document of a file as something else than a resource.
+///
+/// # Errors
+/// [`ManifestError`] for the first thing that is wrong, with its line and column.
+pub(crate) fn read_as<T: for<'de> Deserialize<'de>>(text: &str) -> Result<Vec<T>, ManifestError> {
+    yaml::parse(text)?.into_iter().map(|parsed| at_place(parsed.value, "", &parsed.places)).collect()
+}
+
 fn read(parsed: Parsed) -> Result<Document, ManifestError> {
     let places = &parsed.places;
     let envelope: Envelope = at_place(parsed.value, "", places)?;

@@ -3,7 +3,7 @@
 mod document;
 mod yaml;
 
-pub(crate) use document::{Document, read_all};
+pub(crate) use document::{Document, read_all, read_as};
 
 /// Reads the one document of a text, whatever it says.
 #[cfg(test)]

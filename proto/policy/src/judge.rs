@@ -9,6 +9,7 @@ use hoop_model::{
     Code, Context, Effect, Intent, Judgement, PolicyRef, Refusal, Requirement, ResourceName, Target, Verdict,
 };
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Most effects one command may have.
 pub const MAX_EFFECTS: usize = 256;
@@ -24,6 +25,8 @@ pub struct Explained {
     pub mode: Mode,
     /// How its evaluation ended.
     pub ending: Ending,
+    /// Where it stands in its Policy object's text, in bytes.
+    pub span: Range<usize>,
 }
 
 /// What is asked.
@@ -89,6 +92,7 @@ impl Rules {
             role: statement.role.clone(),
             mode: statement.mode,
             ending,
+            span: statement.span.clone(),
         });
         Ok(explained.collect())
     }

@@ -9,6 +9,7 @@ mod evidence;
 mod faults;
 mod fleet;
 mod framing;
+mod hoopctl;
 mod hygiene;
 mod masking;
 mod newcomer;

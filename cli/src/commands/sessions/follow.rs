@@ -105,7 +105,10 @@ fn shown(seen: &Seen, output: LineFormat, naming: Naming) -> String {
     }
 }
 
-async fn next(records: &mut Streaming<v1::SessionRecord>, session: Option<SessionId>) -> anyhow::Result<Option<Seen>> {
+pub(super) async fn next(
+    records: &mut Streaming<v1::SessionRecord>,
+    session: Option<SessionId>,
+) -> anyhow::Result<Option<Seen>> {
     let Some(message) = records.message().await.map_err(said)? else { return Ok(None) };
     read(&message, session).map(Some)
 }

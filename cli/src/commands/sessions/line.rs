@@ -125,7 +125,7 @@ mod tests {
             "verdict     #1  GET /orders?id  allow  by agents/read  in shadow agents/new  revision 3.17  \
              trace 000000000000000000000000000000ff",
             "forwarded   #1",
-            "response    #1  200  0 B in  1.5 KiB out  38.2 ms",
+            "response    #1  200  0 B in  1.5 KiB out  38.2 ms  masked 2 pii.email",
             r#"verdict     #2  DELETE /orders/7  refuse forbidden  by agents/keep "Ask \"orders\" first\u{1b}[2J"  revision 3.17"#,
             "verdict     #3  POST /orders  hold for 2 of payments, 1 of security  by agents/pay, agents/watch  revision 3.17",
             "approval    #3  waiting  approval 000000000000000000000000000000aa  hold for 2 of payments, 1 of security  \
@@ -136,6 +136,13 @@ mod tests {
         ];
         let expected: Vec<_> = expected.iter().map(|line| format!("2026-11-22T14:03:07.123Z  {line}")).collect();
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn bodies_are_below_their_record_and_escaped() {
+        let shown: Vec<_> = session().into_iter().flat_map(|entry| bodies(&seen(entry))).collect();
+        let expected = ["    < {\"owner\":\"[masked:pii.email]\"}", "    < (30 B kept, hash 0707070707070707…)"];
+        assert_eq!(shown, expected);
     }
 
     #[test]

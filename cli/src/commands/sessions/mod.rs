@@ -1,5 +1,6 @@
 //! `hoopctl sessions`: what was done, by whom, and what became of it.
 
+mod explain;
 mod follow;
 mod json;
 mod line;
@@ -9,7 +10,7 @@ pub(crate) mod samples;
 mod summary;
 
 use super::Outcome;
-use crate::client;
+use crate::client::Access;
 
 /// Reads recorded sessions.
 #[derive(Debug, clap::Subcommand)]
@@ -17,14 +18,16 @@ pub(crate) enum Sessions {
     List(list::List),
     Show(follow::Show),
     Tail(follow::Tail),
+    Explain(explain::Explain),
 }
 
 impl Sessions {
-    pub(crate) async fn run(&self, sessions: client::Sessions) -> anyhow::Result<Outcome> {
+    pub(crate) async fn run(&self, access: &Access) -> anyhow::Result<Outcome> {
         match self {
-            Self::List(list) => list.run(sessions).await,
-            Self::Show(show) => show.run(sessions).await,
-            Self::Tail(tail) => tail.run(sessions).await,
+            Self::List(list) => list.run(access.sessions().await?).await,
+            Self::Show(show) => show.run(access.sessions().await?).await,
+            Self::Tail(tail) => tail.run(access.sessions().await?).await,
+            Self::Explain(explain) => explain.run(access).await,
         }
     }
 }
