@@ -125,7 +125,7 @@ async fn work(mut stream: TcpStream, plan: Arc<Plan>) -> anyhow::Result<Vec<f64>
     }
 }
 
-/// Reads one answer of a known length: its head, then so many bytes.
+/// Reads one answer whose body has a known length: its head, then so many bytes, in chunks or not.
 async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], bytes: usize) -> anyhow::Result<()> {
     let mut filled = 0;
     let head = loop {
@@ -139,6 +139,17 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], bytes: usize) ->
     if !buffer.starts_with(b"HTTP/1.1 200 ") {
         bail!("refused: {}", String::from_utf8_lossy(&buffer[..filled]));
     }
+    let fields = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+    if fields.contains("\r\ntransfer-encoding: chunked\r\n") {
+        while !buffer[head..filled].ends_with(b"0\r\n\r\n") {
+            let count = stream.read(&mut buffer[filled..]).await?;
+            ensure!(count > 0, "the answer is cut off");
+            filled += count;
+        }
+        let found = chunked_bytes(&buffer[head..filled]).context("the chunks are broken")?;
+        ensure!(found == bytes, "the answer has {found} bytes, not {bytes}");
+        return Ok(());
+    }
     while filled < head + bytes {
         let count = stream.read(&mut buffer[filled..]).await?;
         ensure!(count > 0, "the answer is cut off");
@@ -146,4 +157,18 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut [u8], bytes: usize) ->
     }
     ensure!(filled == head + bytes, "the answer is longer than {bytes} bytes");
     Ok(())
+}
+
+/// Counts the bytes in chunks (RFC 9112 §7.1).
+fn chunked_bytes(mut rest: &[u8]) -> Option<usize> {
+    let mut bytes = 0;
+    loop {
+        let end = rest.windows(2).position(|window| window == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(bytes);
+        }
+        bytes += size;
+        rest = rest.get(end + 2 + size + 2..)?;
+    }
 }

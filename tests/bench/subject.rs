@@ -64,7 +64,15 @@ impl Field {
             subject("direct", backend, None, Tokens::None),
             subject("floor", floor, Some(floor_process), Tokens::None),
             subject("nginx", nginx_address, Some(nginx_process), Tokens::None),
+            Subject {
+                prefix: "/c/plain",
+                ..subject("hoopgate, nothing masked", gateway, Some(gateway_process), Tokens::Repeated)
+            },
             subject("hoopgate, repeated token", gateway, Some(gateway_process), Tokens::Repeated),
+            Subject {
+                prefix: "/c/bench/m",
+                ..subject("hoopgate, masks matching", gateway, Some(gateway_process), Tokens::Repeated)
+            },
             subject("hoopgate, new tokens", gateway, Some(gateway_process), Tokens::New),
             Subject { prefix: "/c/strict", ..strict },
         ];
@@ -137,13 +145,15 @@ impl Drop for Field {
     }
 }
 
-/// Everything on: token, policy, standard recording, and once more with strict recording.
+/// Everything on: token, policy, standard recording, masking of every class; once more without masking, and with strict
+/// recording.
 fn start_cluster(issuer: &Issuer, backend: SocketAddr) -> Cluster {
     let mut cluster = Cluster::start(&Options { log: Some("warn"), ..Options::default() });
     let upstream = format!("http://{backend}");
     let documents = [
         stage::caller(issuer),
         stage::connection("bench", &upstream, ""),
+        stage::connection("plain", &upstream, "mask: []"),
         stage::connection("strict", &upstream, "recording: strict"),
     ];
     let _ = cluster.apply("bench", &documents.concat(), &[]).expect_done();
