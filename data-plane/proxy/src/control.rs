@@ -14,6 +14,8 @@ pub(crate) mod heads;
 pub(crate) mod holds;
 pub(crate) mod job;
 pub(crate) mod join;
+mod keeping;
+mod last_good;
 pub(crate) mod link;
 pub(crate) mod publish;
 
@@ -27,6 +29,7 @@ use crate::world::{Local, Shared};
 use holds::Clerk;
 use hoop_model::ResourceName;
 use join::Membership;
+use last_good::LastGood;
 use link::{Link, LinkError};
 use publish::Publisher;
 use rustls::RootCertStore;
@@ -80,13 +83,15 @@ async fn stay_attached(config: &Config, mut link: Link, joined: &watch::Sender<O
             let membership = join::membership(config, address).await.map_err(LinkError::Join)?;
             link.shared.subject.get_or_init(|| membership.subject.clone());
             let membership = Arc::new(membership);
+            link.recall(&config.state_dir, &membership);
             joined.send_if_modified(|known| {
                 let is_another = known.as_ref().is_none_or(|known| known.certificate_pem != membership.certificate_pem);
                 *known = Some(Arc::clone(&membership));
                 is_another
             });
+            let good = LastGood::new(&config.state_dir, &membership);
             tokio::select! {
-                attached = link.attach(address, &membership) => attached.map(|never| match never {}),
+                attached = link.attach(address, &membership, good) => attached.map(|never| match never {}),
                 () = join::renew_when_due(config, address, &membership) => Ok(()),
             }
         };

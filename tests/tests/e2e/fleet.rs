@@ -134,3 +134,60 @@ fn dp_13_a_node_that_stops_says_so_first_and_serves_until_the_load_balancer_know
     });
     assert!(stage.cluster.gateway_process().ended().is_none(), "it serves on for the whole time");
 }
+
+#[test]
+fn dp_02_a_node_that_dies_while_the_control_plane_is_away_goes_on_within_its_lease_and_no_longer() {
+    let mut stage = Stage::set();
+    let file = stage.cluster.path("data-plane/lease");
+    eventually("the lease is on the disk", || file.exists().then_some(()));
+    stage.cluster.control_process().kill();
+    stage.cluster.gateway_process().kill();
+    stage.cluster.start_gateway();
+    let token = stage.issuer.token();
+    let served = eventually("the node is of use again, or its lease is over", || {
+        let answer = client::once(stage.cluster.gateway(), "GET", "/c/orders/1", &token).ok()?;
+        (answer.status == 200 || stage.cluster.gateway_process().log().contains("left of the lease")).then_some(answer)
+    });
+    assert_eq!(served.status, 200, "{served:?}");
+    assert_eq!(stage.send("DELETE", "/c/orders/1").refusal(), "forbidden", "by the rules that it had");
+    let refused = eventually("the lease ends", || {
+        let answer = client::once(stage.cluster.gateway(), "GET", "/c/orders/1", &token).ok()?;
+        (answer.status != 200).then_some(answer)
+    });
+    assert_eq!(refused.refusal(), "lease_expired");
+
+    stage.cluster.gateway_process().kill();
+    stage.cluster.start_gateway();
+    let refused =
+        eventually("the node answers", || client::once(stage.cluster.gateway(), "GET", "/c/orders/1", &token).ok());
+    assert_eq!(refused.status, 503, "a lease that is over is over after a restart, too: {refused:?}");
+    stage.cluster.restart_control_plane();
+    eventually("with the control plane it is of use", || {
+        let answer = client::once(stage.cluster.gateway(), "GET", "/c/orders/1", &token).ok()?;
+        (answer.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn dp_02_a_file_that_was_changed_is_of_no_use_and_the_node_says_so() {
+    let mut stage = Stage::set();
+    let file = stage.cluster.path("data-plane/last-good");
+    let lease = stage.cluster.path("data-plane/lease");
+    eventually("the revision is on the disk", || lease.exists().then_some(()));
+    stage.cluster.control_process().kill();
+    stage.cluster.gateway_process().kill();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    stage.cluster.start_gateway();
+    let token = stage.issuer.token();
+    let refused =
+        eventually("the node answers", || client::once(stage.cluster.gateway(), "GET", "/c/orders/1", &token).ok());
+    assert_eq!((refused.status, refused.refusal().as_str()), (503, "not_ready"));
+    eventually("it says why", || {
+        stage.cluster.gateway_process().log().contains("not sealed by this node's key").then_some(())
+    });
+    stage.cluster.restart_control_plane();
+    stage.cluster.wait_until_ready();
+}

@@ -14,6 +14,7 @@ type Read = Result<Arc<Object>, CannotApply>;
 /// Everything the node knows of a revision, read but not compiled.
 pub(crate) struct Contents {
     revision: Revision,
+    cluster_version: u64,
     digest_key: Redacted<Vec<u8>>,
     masking_key: Redacted<Vec<u8>>,
     /// By uid.
@@ -31,6 +32,7 @@ impl Contents {
     pub(crate) fn of(snapshot: v1::Snapshot) -> Self {
         Self {
             revision: snapshot.revision.unwrap_or_default().into(),
+            cluster_version: snapshot.cluster_version,
             digest_key: Redacted::new(snapshot.digest_key),
             masking_key: Redacted::new(snapshot.masking_key),
             objects: snapshot.objects.into_iter().map(read).collect(),
@@ -63,6 +65,24 @@ impl Contents {
     /// Returns which revision it is.
     pub(crate) const fn revision(&self) -> Revision {
         self.revision
+    }
+
+    /// Returns a snapshot that has the same; nothing where something cannot be used.
+    pub(crate) fn to_snapshot(&self) -> Option<v1::Snapshot> {
+        let objects = self.objects.values().map(|read| Some(v1::Object::from(&**read.as_ref().ok()?)));
+        let opened = self.values.iter().map(|(uid, value)| v1::OpenedSecret {
+            secret_uid: uid.clone(),
+            version: 0,
+            value: value.reveal().to_vec(),
+        });
+        Some(v1::Snapshot {
+            revision: Some(self.revision.into()),
+            cluster_version: self.cluster_version,
+            objects: objects.collect::<Option<_>>()?,
+            digest_key: self.digest_key.reveal().clone(),
+            secrets: opened.collect(),
+            masking_key: self.masking_key.reveal().clone(),
+        })
     }
 
     /// Returns the objects, and what comes with them.
@@ -180,5 +200,11 @@ mod tests {
         assert_eq!(values(&contents), ["value-3"]);
         contents.change(delta(3, 4, vec![object(1, Some("b"))], &[])).unwrap();
         assert_eq!(values(&contents), Vec::<String>::new(), "it says no more that it has a value");
+        let rotated = vec![opened(1, "value-4")];
+        contents.change(v1::Delta { secrets: rotated, ..delta(4, 5, vec![object(1, Some("c"))], &[]) }).unwrap();
+        let again = Contents::of(contents.to_snapshot().unwrap());
+        assert_eq!((names(&again), values(&again)), (names(&contents), vec!["value-4".to_owned()]));
+        contents.change(delta(5, 6, vec![object(3, None)], &[])).unwrap();
+        assert!(contents.to_snapshot().is_none(), "what cannot be used is not kept");
     }
 }

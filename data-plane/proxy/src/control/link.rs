@@ -4,6 +4,8 @@ use super::contents::Contents;
 use super::heads::Heads;
 use super::job::Jobs;
 use super::join::{JoinError, Membership};
+use super::keeping::Keeping;
+use super::last_good::LastGood;
 use super::publish::Publisher;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::medium::Directory;
@@ -87,11 +89,17 @@ struct Attachment<'a> {
     compiling: Option<JoinHandle<(Revision, Result<Compiled, CannotApply>)>>,
     /// Whether more came while something was being compiled.
     is_behind: bool,
+    keeping: Keeping,
 }
 
 impl Link {
     /// Attaches, and stays attached until something goes wrong.
-    pub(crate) async fn attach(&mut self, address: &str, membership: &Membership) -> Result<Infallible, LinkError> {
+    pub(crate) async fn attach(
+        &mut self,
+        address: &str,
+        membership: &Membership,
+        good: LastGood,
+    ) -> Result<Infallible, LinkError> {
         let client = (membership.certificate_pem.as_str(), membership.key_pem.reveal().as_str());
         let ca = &membership.ca_pem;
         let channel = hoop_rpc::connect(address, ca, hoop_rpc::SERVER_NAME, Some(client)).await;
@@ -109,7 +117,10 @@ impl Link {
             receipt: Revision::default(),
             compiling: None,
             is_behind: false,
+            keeping: Keeping::new(good),
         };
+        // What is applied already is kept again: the certificate, and with it the key, may be another by now.
+        attachment.keeping.applied(self.contents.borrow().as_ref());
         attachment.send(Up::Hello(self.hello()))?;
         let status = |status| LinkError::Status(Box::new(status));
         let attaching = tokio::time::timeout(SILENCE, client.attach(ReceiverStream::new(inbox))).await;
@@ -153,6 +164,9 @@ impl Attachment<'_> {
                 }
                 _ = renew.tick() => self.renew()?,
                 compiled = compiled(&mut self.compiling) => self.apply(compiled)?,
+                is_behind = self.keeping.written() => if is_behind {
+                    self.keeping.applied(self.link.contents.borrow().as_ref());
+                },
                 Ok(()) = settled.changed() => self.give_receipt(&settled.borrow_and_update())?,
                 done = self.jobs.done() => self.send(Up::JobResult(done))?,
                 () = tokio::time::sleep_until(heard + SILENCE) => return Err(LinkError::Silent),
@@ -216,6 +230,9 @@ impl Attachment<'_> {
         match applied {
             Ok(()) => {
                 tracing::info!(%revision, "revision applied");
+                if let Some(contents) = self.link.contents.borrow().as_ref().filter(|c| c.revision() == revision) {
+                    self.keeping.applied(Some(contents));
+                }
                 // A lease covers what is applied: a node that was behind is of use from here on, not from the next tick.
                 self.renew()?;
             }
@@ -283,6 +300,7 @@ impl Attachment<'_> {
             let granted = Duration::from_millis(lease.granted_ms);
             let renewed = self.link.shared.lease.load().renewed(sent, granted);
             self.link.shared.lease.store(Arc::new(renewed));
+            self.keeping.leased(self.link.publisher.borrow().applied(), renewed.deadline());
         }
     }
 

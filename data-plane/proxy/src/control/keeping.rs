@@ -1,0 +1,123 @@
+//! Keeping the last good revision, off the thread that renews: one write at a time, and a lease only of what is kept.
+
+use super::contents::Contents;
+use super::join::Membership;
+use super::last_good::{LastGood, Useless};
+use super::link::Link;
+use crate::world::Policy;
+use hoop_gate::BootMillis;
+use hoop_model::Revision;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+/// How often the lease is written: what of it a crash costs.
+const LEASE_EVERY: Duration = Duration::from_secs(1);
+
+/// What one attachment keeps.
+pub(super) struct Keeping {
+    good: Arc<LastGood>,
+    writing: Option<JoinHandle<Option<Revision>>>,
+    /// What is on the disk, written by this attachment.
+    kept: Option<Revision>,
+    /// Whether something newer was applied meanwhile.
+    is_behind: bool,
+    lease_at: Option<Instant>,
+}
+
+impl Keeping {
+    pub(super) fn new(good: LastGood) -> Self {
+        Self { good: Arc::new(good), writing: None, kept: None, is_behind: false, lease_at: None }
+    }
+
+    /// Writes what was applied, unless something is being written.
+    pub(super) fn applied(&mut self, contents: Option<&Contents>) {
+        self.is_behind = self.writing.is_some();
+        if self.is_behind {
+            return;
+        }
+        let Some(snapshot) = contents.and_then(Contents::to_snapshot) else { return };
+        let good = Arc::clone(&self.good);
+        self.writing = Some(tokio::task::spawn_blocking(move || {
+            let revision = snapshot.revision.map(Revision::from)?;
+            match good.keep(&snapshot) {
+                Ok(()) => Some(revision),
+                Err(error) => {
+                    let error = super::chain(&error);
+                    tracing::warn!(%revision, %error, "the last good revision cannot be kept on disk");
+                    None
+                }
+            }
+        }));
+    }
+
+    /// Waits for what is being written, for ever if nothing is; returns whether something newer waits.
+    pub(super) async fn written(&mut self) -> bool {
+        let Some(writing) = &mut self.writing else { return std::future::pending().await };
+        let kept = writing.await.ok().flatten();
+        self.writing = None;
+        self.kept = kept.or(self.kept);
+        self.is_behind
+    }
+
+    /// Writes a lease, if it is of what is kept, and the last one is a moment old.
+    pub(super) fn leased(&mut self, applied: Revision, deadline: BootMillis) {
+        let is_due = self.lease_at.is_none_or(|at| at.elapsed() >= LEASE_EVERY);
+        if self.kept != Some(applied) || !is_due {
+            return;
+        }
+        self.lease_at = Some(Instant::now());
+        let good = Arc::clone(&self.good);
+        drop(tokio::task::spawn_blocking(move || {
+            if let Err(error) = good.keep_lease(applied, deadline) {
+                let error = super::chain(&error);
+                tracing::warn!(%error, "the lease cannot be kept on disk; a restart will need the control plane");
+            }
+        }));
+    }
+}
+
+impl Link {
+    /// Takes up the last good revision of an earlier start, if nothing is applied yet: what policy says is there at once, and
+    /// what may be done by it is what is left of its lease.
+    pub(super) fn recall(&self, directory: &Path, membership: &Membership) {
+        if self.publisher.borrow().applied() != Revision::default() {
+            return;
+        }
+        let good = LastGood::new(directory, membership);
+        match self.take_up(&good) {
+            Ok(None) => {}
+            Ok(Some(revision)) => tracing::info!(%revision, "the last good revision of an earlier start is taken up"),
+            Err(error) => {
+                let error = super::chain(&*error);
+                tracing::warn!(%error, "what was kept of an earlier start is of no use");
+            }
+        }
+    }
+
+    fn take_up(&self, good: &LastGood) -> Result<Option<Revision>, Box<dyn std::error::Error>> {
+        let Some(snapshot) = good.snapshot()? else { return Ok(None) };
+        let contents = Contents::of(snapshot);
+        let revision = contents.revision();
+        let (objects, given) = contents.read()?;
+        let compiled = Policy::compile(&objects, revision, None, &self.local, given)?;
+        self.publisher.borrow_mut().apply(compiled)?;
+        self.contents.replace(Some(contents));
+        self.take_up_lease(good, revision)?;
+        Ok(Some(revision))
+    }
+
+    /// A lease that another control-plane node has granted meanwhile has the say, and is not shortened.
+    fn take_up_lease(&self, good: &LastGood, revision: Revision) -> Result<(), Useless> {
+        let now = BootMillis(hoop_node::clock::boot_now_ms());
+        let left = good.lease(revision)?.and_then(|deadline| deadline.0.checked_sub(now.0));
+        if let Some(left) = left {
+            let lease = self.shared.lease.load().renewed(now, Duration::from_millis(left));
+            self.shared.lease.store(Arc::new(lease));
+            tracing::info!(left_ms = left, "what is left of the lease is taken up");
+        }
+        Ok(())
+    }
+}
