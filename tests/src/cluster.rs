@@ -24,6 +24,8 @@ pub struct Options<'a> {
     pub under: Vec<String>,
     /// More lines of the control plane's table `[evidence]`.
     pub evidence: &'a str,
+    /// Where both planes send their traces.
+    pub traces: Option<String>,
     /// More tables of the node's configuration; `{DIRECTORY}` is the cluster's directory.
     pub gateway: &'a str,
     /// Variables of the node's environment.
@@ -78,7 +80,7 @@ impl Cluster {
             at("seal.key"),
             metrics(metrics_ports.0),
             options.evidence,
-        );
+        ) + &traces(options);
         std::fs::write(directory.path().join("control-plane.toml"), config).unwrap();
         let disk = |(name, kib): &(&str, usize)| SmallDisk::over(&directory.path().join(name), *kib);
         let disks = options.disks.iter().map(disk).collect();
@@ -99,11 +101,11 @@ impl Cluster {
             gateway: None,
         };
         cluster.wait_for_control_plane();
-        cluster.write_gateway_config(options.tls, options.gateway);
+        cluster.write_gateway_config(options);
         cluster
     }
 
-    fn write_gateway_config(&self, tls: Option<&Certificate>, more: &str) {
+    fn write_gateway_config(&self, options: &Options<'_>) {
         let token = self.hoopctl(&["cluster", "join-token", "--role", "data-plane"]).expect_done();
         write_private(&self.path("join-token"), token.trim());
         let at = |name: &str| self.path(name).display().to_string();
@@ -117,14 +119,15 @@ impl Cluster {
             self.server(),
             self.ca().display(),
         );
-        if let Some(certificate) = tls {
+        if let Some(certificate) = options.tls {
             std::fs::write(self.path("gateway.pem"), &certificate.pem).unwrap();
             write_private(&self.path("gateway.key"), &certificate.key_pem);
             let tls = format!("\n[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", at("gateway.pem"), at("gateway.key"));
             config.push_str(&tls);
         }
         config.push_str(&metrics(self.metrics_ports.1));
-        config.push_str(&more.replace("{DIRECTORY}", &self.directory.path().display().to_string()));
+        config.push_str(&traces(options));
+        config.push_str(&options.gateway.replace("{DIRECTORY}", &self.directory.path().display().to_string()));
         std::fs::write(self.path("data-plane.toml"), config).unwrap();
     }
 
@@ -320,6 +323,10 @@ impl Said {
 
 fn metrics(port: u16) -> String {
     format!("\n[metrics]\nlisten = \"127.0.0.1:{port}\"\n\n")
+}
+
+fn traces(options: &Options<'_>) -> String {
+    options.traces.as_ref().map(|endpoint| format!("\n[traces]\nendpoint = \"{endpoint}\"\n")).unwrap_or_default()
 }
 
 fn spawn_control_plane(directory: &Path) -> Process {

@@ -21,6 +21,7 @@ pub mod canary;
 pub mod certs;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod evidence;
 pub mod issuer;
 pub mod metrics;

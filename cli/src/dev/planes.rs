@@ -147,6 +147,7 @@ fn control_plane_config(directory: &Path, listen: SocketAddr) -> hoop_control_pl
         server_names: Vec::new(),
         log: hoop_node::telemetry::Config::default(),
         metrics: None,
+        traces: None,
     }
 }
 
@@ -173,6 +174,7 @@ async fn start_data_plane(
         drain_delay: std::time::Duration::ZERO,
         secrets: hoop_data_plane::SecretSources::default(),
         metrics: None,
+        traces: None,
         join: hoop_data_plane::Join { token_file, control_plane: vec![server.to_owned()], ca: ca_file },
     };
     Ok(hoop_data_plane::DataPlane::start(config)?)

@@ -10,6 +10,7 @@ use crate::people::People;
 use crate::recovery::RecoveryKey;
 use crate::reply;
 use crate::secrets::Vault;
+use crate::traced::Traced;
 use hoop_model::Revision;
 use hoop_node::clock::unix_now;
 use hoop_node::pki::ClusterCa;
@@ -34,6 +35,7 @@ pub(crate) struct Cluster {
     digest_key: DigestKey,
     masking_key: MaskingKey,
     recovery: RecoveryKey,
+    traced: Traced,
     vault: Vault,
     people: People,
     approval_rules: ApprovalRules,
@@ -98,6 +100,7 @@ impl Cluster {
             digest_key,
             masking_key,
             recovery,
+            traced: Traced::default(),
             vault,
             people,
             approval_rules,
@@ -180,6 +183,11 @@ impl Cluster {
     /// Returns what nodes key the digests of held commands with.
     pub(crate) const fn digest_key(&self) -> &DigestKey {
         &self.digest_key
+    }
+
+    /// Returns where spans of held commands go.
+    pub(crate) const fn traced(&self) -> &Traced {
+        &self.traced
     }
 
     /// Returns what tokens for recovery are verified with.

@@ -5,6 +5,7 @@ use hoop_node::config::{ConfigError, load};
 use hoop_node::pki::SERVER_NAME;
 use hoop_node::telemetry;
 use hoop_node::telemetry::metrics::{InvalidListen, RawListen};
+use hoop_node::telemetry::spans;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +29,7 @@ struct RawConfig {
     log: telemetry::Config,
     #[serde(default)]
     metrics: RawListen,
+    traces: Option<spans::Config>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -55,6 +57,8 @@ pub struct Config {
     pub server_names: Vec<String>,
     /// How the process logs.
     pub log: telemetry::Config,
+    /// Where traces go, if anywhere.
+    pub traces: Option<spans::Config>,
     /// Where its metrics are read, if anywhere.
     pub metrics: Option<SocketAddr>,
 }
@@ -74,6 +78,9 @@ pub enum InvalidConfig {
     /// Metrics cannot be read there.
     #[error("`metrics`: {0}")]
     Metrics(#[from] InvalidListen),
+    /// Traces cannot be sent there.
+    #[error("`traces`: {0}")]
+    Traces(&'static str),
     /// Nothing could ever be shipped.
     #[error("`evidence.node_bytes_per_hour` is 0: no node could ship anything")]
     NoBudget,
@@ -89,7 +96,8 @@ impl Config {
     }
 
     fn of(raw: RawConfig) -> Result<Self, InvalidConfig> {
-        let RawConfig { listen, data_dir, seal_key, evidence_dir, evidence, mut server_names, log, metrics } = raw;
+        let RawConfig { listen, data_dir, seal_key, evidence_dir, evidence, mut server_names, log, metrics, traces } =
+            raw;
         let listen = listen.parse().map_err(|_| InvalidConfig::Listen(listen))?;
         let evidence_dir = evidence_dir.unwrap_or_else(|| data_dir.join(EVIDENCE));
         for (key, path) in [("data_dir", &data_dir), ("seal_key", &seal_key), ("evidence_dir", &evidence_dir)] {
@@ -100,7 +108,8 @@ impl Config {
         server_names.retain(|name| name != SERVER_NAME);
         let evidence = evidence.limits()?;
         let metrics = metrics.check()?;
-        Ok(Self { metrics, listen, data_dir, seal_key, evidence_dir, evidence, server_names, log })
+        traces.as_ref().map_or(Ok(()), spans::Config::check).map_err(InvalidConfig::Traces)?;
+        Ok(Self { traces, metrics, listen, data_dir, seal_key, evidence_dir, evidence, server_names, log })
     }
 }
 

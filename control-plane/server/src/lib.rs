@@ -38,6 +38,7 @@ mod serve;
 mod sign_in;
 mod start;
 mod token;
+mod traced;
 
 #[cfg(test)]
 mod tests;

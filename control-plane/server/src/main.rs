@@ -19,6 +19,9 @@ struct Arguments {
     /// cluster; readable by its owner only.
     #[arg(long, value_name = "PATH")]
     admin_token_file: Option<PathBuf>,
+    /// Which events are logged, for example `info,hoop_raft=debug`; in the place of the file's `log.filter`.
+    #[arg(long, env = "RUST_LOG")]
+    log: Option<String>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -40,7 +43,10 @@ async fn main() -> anyhow::Result<()> {
     if let Some(Command::Recover { config }) = &arguments.command {
         return recover(&Config::read(config)?);
     }
-    let config = Config::read(&arguments.config.context("no --config")?)?;
+    let mut config = Config::read(&arguments.config.context("no --config")?)?;
+    if let Some(filter) = arguments.log {
+        config.log.filter = filter;
+    }
     telemetry::init(&config.log)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -14,6 +14,7 @@ use crate::serve::{self, CannotServe};
 use hoop_node::pki::pem;
 use hoop_node::seal::{SealKey, SealKeyError};
 use hoop_node::telemetry::metrics;
+use hoop_node::telemetry::spans::{self, Spans};
 use hoop_raft::{Replica, ReplicaConfig};
 use std::io;
 use std::net::SocketAddr;
@@ -106,8 +107,17 @@ impl ControlPlane {
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, StartError> {
         hoop_node::crypto::install();
-        let Config { listen, data_dir, seal_key, evidence_dir, evidence: limits, server_names, metrics, log: _ } =
-            config;
+        let Config {
+            listen,
+            data_dir,
+            seal_key,
+            evidence_dir,
+            evidence: limits,
+            server_names,
+            metrics,
+            traces,
+            log: _,
+        } = config;
         let data_dir = make_data_dir(&data_dir)?;
         let seal_key = load_seal_key(&seal_key, &data_dir)?;
         let (listener, address) = bind(listen).await?;
@@ -120,6 +130,9 @@ impl ControlPlane {
         let replica = replica.map_err(StartError::Replica)?;
         match open(&replica, seal_key, places, (listener, server_names)).await {
             Ok(mut opened) => {
+                if let Some(traces) = &traces {
+                    opened.trace(traces);
+                }
                 let metrics = metrics.map(|(listener, address)| opened.show(listener, address));
                 tracing::info!(%address, "control plane serves");
                 Ok(opened.running((address, metrics), replica))
@@ -186,6 +199,14 @@ async fn open(
 }
 
 impl Opened {
+    /// Has traces sent.
+    fn trace(&self, traces: &spans::Config) {
+        match Spans::start(traces, "hoop-control-plane", &format!("voter-{NODE_ID}")) {
+            Ok(spans) => self.cluster.traced().send_to(spans),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "no traces are sent"),
+        }
+    }
+
     /// Shows the node's metrics.
     fn show(&mut self, listener: TcpListener, address: SocketAddr) -> SocketAddr {
         self.background.spawn(metrics::serve(listener, Arc::new(Scrape(Arc::clone(&self.cluster)))));

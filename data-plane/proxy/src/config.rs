@@ -3,6 +3,7 @@
 use crate::credential::source::SecretSources;
 use hoop_model::ResourceName;
 use hoop_node::telemetry::metrics::{InvalidListen, RawListen};
+use hoop_node::telemetry::{self, spans};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
@@ -42,6 +43,11 @@ pub struct RawConfig {
     pub drain_delay_seconds: Option<u64>,
     /// Where secrets may be on this node; nowhere without it.
     pub secrets: Option<RawSecrets>,
+    /// How the process logs.
+    #[serde(default)]
+    pub log: telemetry::Config,
+    /// Where traces go; nowhere without it.
+    pub traces: Option<spans::Config>,
     /// Where the node's metrics are read.
     #[serde(default)]
     pub metrics: RawListen,
@@ -105,6 +111,8 @@ pub struct Config {
     pub drain_delay: Duration,
     /// Where secrets may be on this node.
     pub secrets: SecretSources,
+    /// Where traces go, if anywhere.
+    pub traces: Option<spans::Config>,
     /// Where the node's metrics are read, if anywhere.
     pub metrics: Option<SocketAddr>,
     /// How the node gets into the fleet.
@@ -192,6 +200,9 @@ impl RawConfig {
         if environment_prefixes.iter().any(String::is_empty) {
             return Err(wrong("secrets.environment_prefixes", "must not be empty texts"));
         }
+        if let Some(Err(problem)) = self.traces.as_ref().map(spans::Config::check) {
+            return Err(wrong("traces", problem));
+        }
         let metrics = self.metrics.check().map_err(|InvalidListen(problem)| wrong("metrics", problem))?;
         Ok(Config {
             node: ResourceName::parse(&self.node)
@@ -205,6 +216,7 @@ impl RawConfig {
             drain_delay,
             secrets: SecretSources::new(directories, environment_prefixes),
             metrics,
+            traces: self.traces,
             join: Join { token_file: self.join.token_file, control_plane: self.join.control_plane, ca: self.join.ca },
         })
     }
@@ -226,7 +238,9 @@ mod tests {
             shards: None,
             drain_delay_seconds: None,
             secrets: None,
+            log: telemetry::Config::default(),
             metrics: RawListen::default(),
+            traces: None,
             join: RawJoin {
                 token_file: "token".into(),
                 control_plane: vec!["https://cp:7443".into()],

@@ -28,6 +28,7 @@ use crate::hold::desk::Ask;
 use crate::world::{Local, Shared};
 use holds::Clerk;
 use hoop_model::ResourceName;
+use hoop_node::telemetry::spans::Spans;
 use join::Membership;
 use last_good::LastGood;
 use link::{Link, LinkError};
@@ -58,6 +59,7 @@ pub(crate) struct Control {
 impl Control {
     /// Runs until it is dropped. It never gives up: whatever fails is tried again, and meanwhile the lease runs out.
     pub(crate) async fn run(self) {
+        self.trace();
         let publisher = Rc::new(RefCell::new(Publisher::new(Arc::clone(&self.shared))));
         let keys = publish::keep_keys(Rc::clone(&publisher), self.wanted);
         let (joined, membership) = watch::channel(None);
@@ -72,6 +74,20 @@ impl Control {
         let link = Link { shared, publisher, local, ledger, directory, contents: RefCell::default() };
         let attached = stay_attached(&config, link, &joined);
         tokio::join!(keys, watching, attached, shipper.run(), clerk.run());
+    }
+}
+
+impl Control {
+    /// Has traces sent from this thread, which serves nobody.
+    fn trace(&self) {
+        let Some(traces) = &self.config.traces else { return };
+        match Spans::start(traces, "hoop-data-plane", self.config.node.as_str()) {
+            Ok(spans) => drop(self.shared.spans.set(spans)),
+            Err(error) => {
+                let error = chain(&error);
+                tracing::error!(%error, "no traces are sent");
+            }
+        }
     }
 }
 

@@ -14,19 +14,19 @@ struct Arguments {
     /// The configuration file.
     #[arg(long)]
     config: PathBuf,
-    /// Which events are logged, for example `info,hoop_data_plane=debug`.
+    /// Which events are logged, for example `info,hoop_data_plane=debug`; in the place of the file's `log.filter`.
     #[arg(long, env = "RUST_LOG")]
     log: Option<String>,
 }
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let mut log = telemetry::Config::default();
+    let raw: RawConfig = config::load(&arguments.config)?;
+    let mut log = raw.log.clone();
     if let Some(filter) = arguments.log {
         log.filter = filter;
     }
     telemetry::init(&log)?;
-    let raw: RawConfig = config::load(&arguments.config)?;
     let mut config = raw.check().with_context(|| format!("configuration `{}`", arguments.config.display()))?;
     config.secrets = config.secrets.with_environment(std::env::vars_os());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

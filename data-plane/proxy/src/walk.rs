@@ -28,6 +28,7 @@ use hoop_audit::{CommandId, Entry, Outcome};
 use hoop_gate::{Permit, Step};
 use hoop_http::{RequestHead, Route, bearer, comes_back};
 use hoop_model::{Code, Refusal};
+use hoop_node::telemetry::spans::{Noted, Span};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
@@ -42,7 +43,7 @@ const MAX_JUDGED: usize = 3;
 
 /// Answers one request.
 pub(crate) async fn walk(shard: &Rc<Shard>, request: Request<Incoming>, severance: Severance) -> Response<Reply> {
-    let trace = Trace::of(request.headers());
+    let (trace, mut root) = Trace::of(request.headers(), shard.shared.spans.get());
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("", |path| path.as_str());
     match Route::of(path) {
@@ -53,12 +54,17 @@ pub(crate) async fn walk(shard: &Rc<Shard>, request: Request<Incoming>, severanc
         Route::Connection { .. } | Route::Unknown => {}
     }
     let mut tally = Tally::begin(shard);
-    let answered = command(shard, (head, body), (trace, severance), &mut tally).await;
+    let answered = command(shard, (head, body), (trace, severance), (&mut tally, &mut root)).await;
     let mut response = answered.unwrap_or_else(|refusal| {
         tally.refused(refusal.code);
+        note(&mut root, "hoop.code", || refusal.code.as_str());
         reply::refuse(refusal, trace.id)
     });
     let status = response.status();
+    note(&mut root, "http.response.status_code", || i64::from(status.as_u16()));
+    if let Some(root) = root.as_mut().filter(|_| status.is_server_error()) {
+        root.failed();
+    }
     match response.body_mut() {
         Reply::Backend(answer) => answer.counts(tally, status),
         Reply::Own(_) => tally.told(status),
@@ -86,14 +92,15 @@ async fn command(
     shard: &Rc<Shard>,
     (head, body): (Parts, Incoming),
     (trace, severance): (Trace, Severance),
-    tally: &mut Tally,
+    (tally, root): (&mut Tally, &mut Option<Span>),
 ) -> Result<Response<Reply>, Box<Refusal>> {
+    note(root, "http.request.method", || known(&head.method));
     let request = RequestHead::read(&head.method, &head.uri, head.version, &head.headers)?;
     if comes_back(&head.headers, &shard.loop_token) {
         return Err(refusal(Code::UpstreamLoop, "the request has been through this node"));
     }
     let (headers, load) = (head.headers, Load::Streaming(body));
-    let mut command = Command { shard, request, headers, load, trace, severance, tally };
+    let mut command = Command { shard, request, headers, load, trace, severance, tally, root };
     for _ in 0..MAX_JUDGED {
         if let Some(response) = command.walk().await? {
             return Ok(response);
@@ -111,6 +118,7 @@ pub(crate) struct Command<'a> {
     trace: Trace,
     severance: Severance,
     tally: &'a mut Tally,
+    root: &'a mut Option<Span>,
 }
 
 /// A command's body.
@@ -139,6 +147,8 @@ impl Command<'_> {
         let backend = world.policy.backend(self.request.connection());
         let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
         self.tally.of(shard, &world, backend);
+        note(self.root, "hoop.connection", || backend.name.to_string());
+        note(self.root, "hoop.identity", || caller.identity.name.to_string());
         if let Some(supply) = &backend.supply {
             let cleared = supply.check().and_then(|()| supply.clear(&self.request, &mut self.headers));
             cleared.map_err(|refusal| about(refusal, &caller, backend))?;
@@ -170,6 +180,8 @@ impl Command<'_> {
             (decided, None)
         };
         self.tally.judged(decided.entry());
+        note(self.root, "hoop.verdict", || word(decided.entry()));
+        note(self.root, "hoop.revision", || world.policy.revision.to_string());
         let Ok(written) = shard.record(decided.entry(), held.id) else { return Err(decided.unrecorded()) };
         // From here on the record says that the command may go: how it ends is recorded whatever comes.
         let command = allowed(decided.entry());
@@ -207,10 +219,52 @@ impl Command<'_> {
             Load::Gone => return Err(refusal(Code::MalformedRequest, "the request's body is gone")),
         };
         let mut head = head.to_upstream(&backend.spec.upstream, &self.shard.loop_token)?;
-        self.trace.write(&mut head.headers);
+        let mut call = self.trace.call(self.shard.shared.spans.get(), "upstream");
+        self.trace.write(&mut head.headers, call.as_ref());
         let sending = Sending { head, body, over, backend };
-        send(self.shard, permit, sending, account).await.map(Some)
+        let sent = send(self.shard, permit, sending, account).await;
+        answered(&mut call, &sent);
+        sent.map(Some)
     }
+}
+
+/// Notes something of a request whose trace is sampled; of another it is not even written.
+fn note<V: Into<Noted>>(span: &mut Option<Span>, key: &'static str, value: impl FnOnce() -> V) {
+    if let Some(span) = span {
+        span.note(key, value());
+    }
+}
+
+/// Notes what the backend's part came to.
+fn answered(call: &mut Option<Span>, sent: &Result<Response<Reply>, Box<Refusal>>) {
+    match sent {
+        Ok(response) => note(call, "http.response.status_code", || i64::from(response.status().as_u16())),
+        Err(refusal) => {
+            note(call, "hoop.code", || refusal.code.as_str());
+            if let Some(call) = call {
+                call.failed();
+            }
+        }
+    }
+}
+
+/// Returns the one word of a verdict.
+const fn word(entry: &Entry) -> &'static str {
+    match entry {
+        Entry::Verdict(verdict) => verdict.judged.outcome.word(),
+        Entry::Opened(_)
+        | Entry::NotOpened(_)
+        | Entry::Forwarded(_)
+        | Entry::Response(_)
+        | Entry::Closed(_)
+        | Entry::Approval(_) => "",
+    }
+}
+
+/// Returns the method if it is one of those that are spoken here; what others send is theirs.
+fn known(method: &Method) -> &'static str {
+    let all = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+    all.into_iter().find(|known| method == known).unwrap_or("_OTHER")
 }
 
 /// Returns the command that a verdict allows.

@@ -18,6 +18,7 @@ use hoop_identity::{Directory, KeySet, Trust};
 use hoop_model::spec::{Issuer, SecretValue};
 use hoop_model::{Object, ResourceName, Revision, Spec, Uid, UnixSeconds};
 use hoop_node::issuer::{Keys, tls};
+use hoop_node::telemetry::spans::Spans;
 use hoop_policy::Rules;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +86,8 @@ pub(crate) struct Shared {
     pub(crate) wanted: tokio::sync::mpsc::Sender<ResourceName>,
     /// The subject of the node's certificate, once it has one.
     pub(crate) subject: OnceLock<String>,
+    /// Where spans go; empty where no collector is configured.
+    pub(crate) spans: OnceLock<Spans>,
     /// True once the node is to stop: it says that it is not ready, and serves on.
     pub(crate) leaving: AtomicBool,
     /// True once the node stops.
@@ -105,6 +108,7 @@ impl Shared {
             published: watch::Sender::new(0),
             wanted,
             subject: OnceLock::new(),
+            spans: OnceLock::new(),
             leaving: AtomicBool::new(false),
             draining: watch::Sender::new(false),
             settling: Arc::new(Settling::new()),

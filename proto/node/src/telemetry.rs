@@ -1,4 +1,4 @@
-//! What a process tells of itself: its log here, what it counts in [`metrics`].
+//! What a process tells of itself: its log here, what it counts in [`metrics`], what it did for whom in [`spans`].
 //!
 //! The log has one event per line, on standard error.
 //!
@@ -6,6 +6,7 @@
 //! quotes and escapes them, JSON output encodes them.
 
 pub mod metrics;
+pub mod spans;
 mod text;
 
 use std::io;

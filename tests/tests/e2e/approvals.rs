@@ -1,6 +1,7 @@
 //! Commands that wait for people: what is released runs once, exactly as it was held, and nothing else runs.
 
 use hoop_tests::client::{Answer, Client};
+use hoop_tests::cluster::Options;
 use hoop_tests::issuer::Issuer;
 use hoop_tests::people::{Approver, people, person, posts_wait};
 use hoop_tests::poll::eventually;
@@ -29,7 +30,12 @@ impl DerefMut for Staffed {
 
 /// A stage on which POST waits for so many people.
 pub(crate) fn stage_with_holds(quorum: u32) -> Staffed {
-    let (stage, staff) = (Stage::set(), Issuer::start());
+    stage_with_holds_and(quorum, &Options::default())
+}
+
+/// The same, with options.
+pub(crate) fn stage_with_holds_and(quorum: u32, options: &Options<'_>) -> Staffed {
+    let (stage, staff) = (Stage::set_with(options), Issuer::start());
     stage.cluster.apply_and_wait(&(people(&staff) + &posts_wait(quorum)));
     Staffed { stage, staff }
 }

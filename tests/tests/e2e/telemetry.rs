@@ -2,6 +2,8 @@
 
 use crate::approvals::{ann, stage_with_holds, the_one_that_waits, waiting_post};
 use hoop_tests::canary::Canary;
+use hoop_tests::cluster::Options;
+use hoop_tests::collector::Collector;
 use hoop_tests::metrics::Page;
 use hoop_tests::poll::eventually;
 use hoop_tests::process::free_port;
@@ -149,4 +151,131 @@ fn a_connection_that_is_gone_is_in_no_series() {
     eventually("the node forgets it", || {
         (!stage.cluster.gateway_metrics().text.contains("connection=\"dead\"")).then_some(())
     });
+}
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+/// A stage whose planes send their traces, and what they send them to.
+fn traced() -> (Stage, Collector) {
+    let collector = Collector::start();
+    let options = Options { traces: Some(collector.endpoint()), log: Some("trace"), ..Options::default() };
+    (Stage::set_with(&options), collector)
+}
+
+#[test]
+fn a_trace_begins_at_the_caller_crosses_the_node_and_goes_on_at_the_backend() {
+    let (stage, collector) = traced();
+    let token = format!("Bearer {}", stage.issuer.token());
+    let fields = [("Authorization", token.as_str()), ("traceparent", PARENT), ("tracestate", "a=b")];
+    let answer = stage.connect().request("GET", "/c/orders/1?key=CANARY-query", &fields, None).unwrap();
+    assert_eq!(answer.status, 200);
+    let spans = eventually("both spans have come", || {
+        let spans = collector.trace(TRACE);
+        (spans.len() >= 2).then_some(spans)
+    });
+    let root = spans.iter().find(|span| span.name == "request").unwrap();
+    assert_eq!((root.parent.as_str(), root.service.as_str()), ("b7ad6b7169203331", "hoop-data-plane"));
+    for (key, value) in [
+        ("hoop.connection", "orders"),
+        ("hoop.identity", "nightly"),
+        ("hoop.verdict", "allow"),
+        ("http.request.method", "GET"),
+        ("http.response.status_code", "200"),
+    ] {
+        assert_eq!(root.notes.get(key).map(String::as_str), Some(value), "{root:?}");
+    }
+    let upstream = spans.iter().find(|span| span.name == "upstream").unwrap();
+    assert_eq!(upstream.parent, root.id);
+    let seen = &stage.backend.seen()[0];
+    assert_eq!(
+        seen.values("traceparent"),
+        [format!("00-{TRACE}-{}-01", upstream.id)],
+        "the backend's parent is this hop"
+    );
+    assert_eq!(seen.values("tracestate"), ["a=b"]);
+
+    let refused = stage.connect().request("DELETE", "/c/orders/1", &fields[..2], None).unwrap();
+    assert_eq!(refused.json()["trace_id"], TRACE, "what a caller is told leads to its trace");
+    eventually("the refusal is in it", || {
+        let spans = collector.trace(TRACE);
+        spans.iter().any(|span| span.notes.get("hoop.code").is_some_and(|code| code == "forbidden")).then_some(())
+    });
+    let silent = PARENT.replace("-01", "-00").replace("0af7", "1af7");
+    let fields = [("Authorization", token.as_str()), ("traceparent", silent.as_str())];
+    let _ = stage.connect().request("GET", "/c/orders/2", &fields, None).unwrap();
+    let _ = stage.connect().request("GET", "/c/orders/last", &[("Authorization", token.as_str())], None).unwrap();
+    let before = collector.spans().len();
+    eventually("what began here has come", || (collector.spans().len() > before).then_some(()));
+    assert_eq!(collector.trace(&TRACE.replace("0af7", "1af7")), [], "its caller does not sample it");
+}
+
+#[test]
+fn the_approval_of_a_held_command_is_in_the_callers_trace() {
+    let collector = Collector::start();
+    let options = Options { traces: Some(collector.endpoint()), ..Options::default() };
+    let stage = crate::approvals::stage_with_holds_and(1, &options);
+    let (gateway, token) = (stage.cluster.gateway(), stage.issuer.token());
+    let waiting = std::thread::spawn(move || {
+        let token = format!("Bearer {token}");
+        let fields = [("Authorization", token.as_str()), ("traceparent", PARENT)];
+        hoop_tests::client::Client::connect(gateway)?.request("POST", "/c/orders/items", &fields, Some(b"CANARY-held"))
+    });
+    let ann = crate::approvals::ann(&stage);
+    let id = crate::approvals::the_one_that_waits(&ann);
+    let _ = ann.approvals(&["approve", &id]).expect_done();
+    assert_eq!(waiting.join().unwrap().unwrap().status, 200);
+    let spans = eventually("every part has come", || {
+        let spans = collector.trace(TRACE);
+        let names = ["request", "hold", "open approval", "vote", "claim approval", "upstream"];
+        names.iter().all(|name| spans.iter().any(|span| span.name == *name)).then_some(spans)
+    });
+    let one = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    assert_eq!(one("hold").parent, one("request").id);
+    for name in ["open approval", "vote", "claim approval"] {
+        assert_eq!(
+            (one(name).parent.as_str(), one(name).service.as_str()),
+            (one("hold").id.as_str(), "hoop-control-plane")
+        );
+        assert_eq!(one(name).notes["hoop.approval"], id);
+    }
+    assert_eq!(one("vote").notes["hoop.person"], "ann");
+    Canary::new("CANARY-held").must_not_be_in("the traces", &collector.bytes());
+}
+
+#[test]
+fn se_07_no_span_has_what_callers_or_backends_send_and_a_dead_collector_holds_nobody_up() {
+    let (mut stage, collector) = traced();
+    let token = stage.issuer.token();
+    let authorization = format!("Bearer {token}");
+    let fields = [
+        ("Authorization", authorization.as_str()),
+        ("X-Key", "CANARY-field"),
+        ("traceparent", PARENT),
+        ("tracestate", "CANARY-state=1"),
+    ];
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Mine: CANARY-answer\r\nContent-Length: 11\r\n\r\nCANARY-body";
+    stage.backend.says("/CANARY-path?q=CANARY-query", &[answer]);
+    let mut client = stage.connect();
+    let sent = client.request("POST", "/c/orders/CANARY-path?q=CANARY-query", &fields, Some(b"CANARY-sent")).unwrap();
+    assert_eq!(sent.status, 200);
+    for (target, method) in
+        [("/c/CANARY-connection/1", "GET"), ("/c/orders/a//CANARY", "GET"), ("/c/orders/1", "CANARY")]
+    {
+        let _ = client.request(method, target, &fields, None);
+        client = stage.connect();
+    }
+    eventually("the spans have come", || (collector.trace(TRACE).len() >= 4).then_some(()));
+    let bytes = collector.bytes();
+    Canary::new("CANARY").must_not_be_in("the traces", &bytes);
+    token.split('.').for_each(|part| Canary::new(part).must_not_be_in("the traces", &bytes));
+    drop(collector);
+    let mut client = stage.connect();
+    for _ in 0..200 {
+        assert_eq!(client.send("GET", "/c/orders/1", &token).unwrap().status, 200);
+    }
+    eventually("it is said", || {
+        stage.cluster.gateway_process().log().contains("the collector of traces does not take them").then_some(())
+    });
+    assert_eq!(client.send("GET", "/c/orders/1", &token).unwrap().status, 200);
 }

@@ -57,6 +57,7 @@ fn config(dir: &Path) -> Config {
         data_dir: dir.join("data"),
         seal_key: dir.join("seal.key"),
         evidence_dir: dir.join("evidence"),
+        traces: None,
         evidence: limits(),
         server_names: vec![],
         log: telemetry::Config::default(),

@@ -11,6 +11,7 @@ use hoop_gate::{Authority, Current, Held, Over, Rejudged, Tell, Waiting};
 use hoop_http::Patience;
 use hoop_identity::Claim;
 use hoop_model::{Refusal, Revision};
+use hoop_node::telemetry::spans::Place;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct Holding<'a> {
     pub(crate) backend: &'a Arc<Backend>,
     pub(crate) patience: Patience,
     pub(crate) captive: &'a Captive,
+    /// Where in its trace the hold is; `None` if nobody wants to know.
+    pub(crate) traced: Option<Place>,
 }
 
 impl Holding<'_> {
@@ -55,6 +58,7 @@ impl Holding<'_> {
             owner: &self.caller.identity.owner,
             triggered_by: named.unwrap_or_default(),
             idempotency_key: hoop_node::random(),
+            traceparent: self.traced.map(|place| place.write(true)).unwrap_or_default(),
         };
         wire::open(&held.request(), more)
     }

@@ -15,6 +15,8 @@ pub(super) struct ToOpen<'a> {
     pub(super) owner: &'a str,
     pub(super) triggered_by: &'a str,
     pub(super) idempotency_key: [u8; 16],
+    /// Where in its trace the hold is; empty: nobody wants to know.
+    pub(super) traceparent: String,
 }
 
 pub(super) fn open(asks: &HoldRequest<'_>, more: ToOpen<'_>) -> v1::OpenHoldRequest {
@@ -40,6 +42,7 @@ pub(super) fn open(asks: &HoldRequest<'_>, more: ToOpen<'_>) -> v1::OpenHoldRequ
         }),
         triggered_by: more.triggered_by.to_owned(),
         idempotency_key: more.idempotency_key.to_vec(),
+        traceparent: more.traceparent,
     }
 }
 

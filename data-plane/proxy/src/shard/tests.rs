@@ -65,6 +65,7 @@ fn config(spool: &std::path::Path) -> Config {
         drain_delay: Duration::ZERO,
         secrets: crate::SecretSources::default(),
         metrics: None,
+        traces: None,
         join: Join { token_file: spool.to_owned(), control_plane: vec![], ca: spool.to_owned() },
     }
 }

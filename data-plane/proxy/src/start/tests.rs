@@ -263,6 +263,7 @@ fn config(directory: &std::path::Path, address: String, ca: &str) -> Config {
     Config {
         secrets: crate::SecretSources::default(),
         metrics: None,
+        traces: None,
         node: ResourceName::parse("dp-1").unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         transport: Transport::Plaintext,

@@ -3,7 +3,7 @@
 use super::checkout::still_good;
 use super::session::Using;
 use super::token::Caller;
-use super::{Command, Load, about, refusal, tell};
+use super::{Command, Load, about, answered, note, refusal, tell};
 use crate::front::reply::{self, Reply};
 use crate::hold::capture::{NotCaptured, capture};
 use crate::hold::drive::Freed;
@@ -14,6 +14,7 @@ use crate::upstream::upload::Payload;
 use crate::world::{Backend, World};
 use hoop_gate::{Capture, Decided};
 use hoop_model::{Code, Refusal};
+use hoop_node::telemetry::spans::Span;
 use http::Response;
 use http_body_util::Full;
 use std::rc::Rc;
@@ -95,11 +96,17 @@ impl Command<'_> {
         // What could not be sent is not worth anybody's time.
         let head = captive.forwarded.clone().to_upstream(&backend.spec.upstream, &shard.loop_token);
         let mut head = head.map_err(|refusal| about(refusal, caller, backend))?;
-        self.trace.write(&mut head.headers);
-        let holding = Holding { shard, used: held, caller, backend, patience, captive: &captive };
+        let spans = shard.shared.spans.get();
+        let mut wait = self.trace.part(spans, "hold");
+        let traced = wait.as_ref().map(Span::place);
+        let holding = Holding { shard, used: held, caller, backend, patience, captive: &captive, traced };
         let waiting = shard.meter.held.raise();
         let freed = self.tally.waits_for(holding.hold(hold)).await;
         drop(waiting);
+        if let Err(refusal) = &freed {
+            note(&mut wait, "hoop.code", || refusal.code.as_str());
+        }
+        drop(wait);
         let (permit, spending, over) = match freed {
             Ok(Freed::Released(released)) => *released,
             Ok(Freed::Resubmit) => {
@@ -114,6 +121,8 @@ impl Command<'_> {
         let approval = permit.approval();
         let account = Account::open(Rc::clone(shard), Rc::clone(held), permit.command(), Some(spending));
         let account = &mut Some(account);
+        let mut call = self.trace.call(spans, "upstream");
+        self.trace.write(&mut head.headers, call.as_ref());
         let sent = async {
             let over = still_good(shard, caller, backend, over).await?;
             let body = Payload::Captured(Full::new(captive.body.clone()));
@@ -121,6 +130,7 @@ impl Command<'_> {
             send(shard, permit, sending, account).await
         };
         let sent = sent.await;
+        answered(&mut call, &sent);
         sent.map(Some).map_err(|mut refusal| {
             refusal.approval = approval;
             tell(account, about(refusal, caller, backend))

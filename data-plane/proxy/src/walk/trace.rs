@@ -1,6 +1,7 @@
 //! The trace a request belongs to (W3C Trace Context, Level 1).
 
 use hoop_model::TraceId;
+use hoop_node::telemetry::spans::{Place, Span, Spans};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -10,51 +11,52 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trace {
     pub(crate) id: TraceId,
-    flags: u8,
+    /// Where the parts of this request belong: beneath its own span where there is one.
+    place: Place,
+    sampled: bool,
     /// Whether the id is the caller's, so that its `tracestate` still means something.
     continued: bool,
 }
 
 impl Trace {
-    /// Reads `traceparent` (§3.2), once and of version 00.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// Reads `traceparent` (§3.2), once and of version 00, and begins the request's own span if the trace is sampled: as the
+    /// caller says, or as is drawn where it says nothing.
+    pub(crate) fn of(headers: &HeaderMap, spans: Option<&Spans>) -> (Self, Option<Span>) {
         let mut values = headers.get_all(&TRACEPARENT).iter();
         let parent = match (values.next(), values.next()) {
-            (Some(value), None) => parse(value.as_bytes()),
+            (Some(value), None) => Place::parse(value.as_bytes()),
             (None | Some(_), _) => None,
         };
-        match parent {
-            Some((id, flags)) => Self { id, flags, continued: true },
-            None => Self { id: TraceId::mint(u128::from_be_bytes(hoop_node::random())), flags: 0, continued: false },
-        }
+        let (place, sampled) = parent.unwrap_or_else(|| {
+            let trace = TraceId::mint(u128::from_be_bytes(hoop_node::random()));
+            (Place { trace, span: 0 }, spans.is_some_and(|spans| spans.samples(trace)))
+        });
+        let span = spans.filter(|_| sampled).map(|spans| spans.begin(place, "request"));
+        let own = span.as_ref().map_or(place, Span::place);
+        (Self { id: place.trace, place: own, sampled, continued: parent.is_some() }, span)
     }
 
-    /// Writes the trace, with a span of this hop, on what goes to the backend.
-    pub(crate) fn write(self, headers: &mut HeaderMap) {
-        let span = u64::from_be_bytes(hoop_node::random()).max(1);
-        if let Ok(value) = HeaderValue::try_from(format!("00-{}-{span:016x}-{:02x}", self.id, self.flags)) {
+    /// Begins a part of the request.
+    pub(crate) fn part(self, spans: Option<&Spans>, name: &'static str) -> Option<Span> {
+        spans.filter(|_| self.sampled).map(|spans| spans.part(self.place, name))
+    }
+
+    /// Begins a part in which somebody else is waited for.
+    pub(crate) fn call(self, spans: Option<&Spans>, name: &'static str) -> Option<Span> {
+        spans.filter(|_| self.sampled).map(|spans| spans.call(self.place, name))
+    }
+
+    /// Writes the trace, with this hop's span, on what goes to the backend.
+    pub(crate) fn write(self, headers: &mut HeaderMap, call: Option<&Span>) {
+        let span = call.map_or_else(|| u64::from_be_bytes(hoop_node::random()).max(1), |call| call.place().span);
+        let place = Place { trace: self.id, span };
+        if let Ok(value) = HeaderValue::try_from(place.write(self.sampled)) {
             headers.insert(TRACEPARENT, value);
         }
         if !self.continued {
             headers.remove(TRACESTATE);
         }
     }
-}
-
-fn parse(value: &[u8]) -> Option<(TraceId, u8)> {
-    let text = std::str::from_utf8(value).ok()?;
-    let mut parts = text.split('-');
-    let (Some("00"), Some(id), Some(span), Some(flags), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return None;
-    };
-    let id: TraceId = id.parse().ok()?;
-    let lower_hex = |text: &str, digits| {
-        text.len() == digits && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let valid = lower_hex(span, 16) && lower_hex(flags, 2) && id != TraceId::mint(0) && span.bytes().any(|b| b != b'0');
-    valid.then_some((id, u8::from_str_radix(flags, 16).ok()?))
 }
 
 #[cfg(test)]
@@ -67,8 +69,9 @@ mod tests {
             headers.append(TRACEPARENT, HeaderValue::from_static(value));
         }
         headers.insert(TRACESTATE, HeaderValue::from_static("a=b"));
-        let trace = Trace::of(&headers);
-        trace.write(&mut headers);
+        let (trace, span) = Trace::of(&headers, None);
+        assert!(span.is_none(), "nobody wants it");
+        trace.write(&mut headers, None);
         (trace, headers)
     }
 

@@ -117,10 +117,14 @@ impl v1::holds_server::Holds for Holds {
         let v1::ClaimRequest { incarnation, id, revision: at, requirements: asked } = request.into_inner();
         let (holder, id) = (self.holder(&node, &incarnation)?, approval_id(&id)?);
         let (revision, requirements) = (revision(at)?, requirements(asked)?);
+        let mut span = self.cluster.traced().about(id, "claim approval");
         let change = ClaimApproval { id, holder: holder.clone(), revision, requirements };
         let Told { response, may_send } = self.propose(&holder, id, ApprovalChange::Claim(change)).await?;
         if may_send {
             tracing::info!(node = %node, approval = %id, %revision, "approval claimed");
+            if let Some(span) = &mut span {
+                span.note("hoop.node", node.to_string());
+            }
         }
         Ok(Response::new(v1::HoldResponse { claimed_by_caller: may_send, ..response }))
     }

@@ -22,6 +22,8 @@ pub(super) async fn open(
     request: v1::OpenHoldRequest,
 ) -> Result<v1::HoldResponse, Status> {
     let key = key(&request.idempotency_key)?;
+    let traceparent = request.traceparent.clone();
+    let mut span = cluster.traced().called(&traceparent, "open approval");
     let id = ApprovalId::mint(u128::from_be_bytes(hoop_node::random()));
     let review = request.review.as_ref().ok_or_else(|| Status::invalid_argument("`review` is missing"))?;
     let Some(review_sealed) = cluster.reviews().seal(id, review) else {
@@ -44,6 +46,11 @@ pub(super) async fn open(
     let response = answer(&cluster.state(), &holder, reply, selected)?.response;
     if let Some(id) = opened {
         tracing::info!(node = %holder.node, approval = %id, "a command is held");
+        if let Some(span) = &mut span {
+            span.note("hoop.approval", id.to_string());
+            span.note("hoop.node", holder.node.to_string());
+        }
+        cluster.traced().remember(id, &traceparent);
         if let Some(kept) = cluster.fleet().kept(&holder) {
             kept.keep(id, response.state());
         }

@@ -25,6 +25,7 @@ pub(super) async fn vote(
     if request.any_run && choice == Choice::Deny {
         return Err(Status::invalid_argument("`any_run` goes with an approval only"));
     }
+    let mut span = cluster.traced().about(id, "vote");
     let asking = Asking::Person(person.clone());
     for _ in 0..ATTEMPTS {
         let asked = Asked::by(cluster, &asking).await?;
@@ -41,6 +42,10 @@ pub(super) async fn vote(
         let change = Change::Approval(ApprovalChange::Vote(cast));
         match cluster.propose(change, Some(key), &asked.asker.scope()).await? {
             Reply::Approval(voted) => {
+                if let Some(span) = &mut span {
+                    span.note("hoop.person", asked.asker.to_string());
+                    span.note("hoop.approval.state", voted.state.word());
+                }
                 tracing::info!(person = %asked.asker, approval = %id, ?choice, state = voted.state.word(), "voted");
                 return Ok(v1::VoteResponse { summary: Some(Summaries::of(&asked).write(&voted)) });
             }

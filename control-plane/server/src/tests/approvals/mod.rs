@@ -152,6 +152,7 @@ impl Plane {
     /// A command that needs one of `on-call`; `number` tells one from another.
     fn command(&self, holding: &Holding, number: u8) -> v1::OpenHoldRequest {
         v1::OpenHoldRequest {
+            traceparent: String::new(),
             incarnation: holding.incarnation.into(),
             digest: [[1; 1].as_slice(), &[number; 32]].concat(),
             identity_uid: self.uid(Kind::Identity, "nightly"),
