@@ -109,17 +109,8 @@ impl Trial {
 
     /// Returns every group that somebody is in.
     fn groups(&self) -> impl Iterator<Item = &ResourceName> {
-        let groups = self.objects.values().filter_map(|object| match &object.spec {
-            Spec::Identity(identity) => Some(&identity.groups),
-            Spec::Issuer(_)
-            | Spec::Connection(_)
-            | Spec::Policy(_)
-            | Spec::Person(_)
-            | Spec::Secret(_)
-            | Spec::DataClass(_)
-            | Spec::Role(_) => None,
-        });
-        groups.flatten()
+        let groups = self.objects.values().filter_map(|object| object.spec.get::<Identity>());
+        groups.flat_map(|identity| &identity.groups)
     }
 
     /// Returns a statement's text, and the line that it begins on in its object's.

@@ -36,7 +36,7 @@ pub use intent::{Context, Effect, Intent, Target, Value};
 pub use name::{InvalidName, ResourceName};
 pub use redacted::Redacted;
 pub use refusal::{Code, Fault, Refusal};
-pub use resource::{Kind, Metadata, Object, Revision, Spec, UnknownKind};
+pub use resource::{Kind, Metadata, Object, OfKind, Revision, Spec, UnknownKind};
 pub use span::{InvalidSpan, parse_span};
 pub use time::{UnixMillis, UnixSeconds};
 pub use verdict::{Judgement, PolicyRef, Requirement, Verdict};

@@ -26,6 +26,12 @@ impl fmt::Debug for Revision {
     }
 }
 
+/// What objects of one kind say.
+pub trait OfKind: Sized {
+    /// Returns what a spec says, if it is of this kind.
+    fn of(spec: &Spec) -> Option<&Self>;
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($spec:ty);)*) => {
         /// The kinds of resource.
@@ -53,7 +59,19 @@ macro_rules! kinds {
             pub const fn kind(&self) -> Kind {
                 match self { $(Self::$kind(_) => Kind::$kind,)* }
             }
+
+            /// Returns what it says, if it is of this kind.
+            #[must_use]
+            pub fn get<T: OfKind>(&self) -> Option<&T> {
+                T::of(self)
+            }
         }
+
+        $(impl OfKind for $spec {
+            fn of(spec: &Spec) -> Option<&Self> {
+                if let Spec::$kind(spec) = spec { Some(spec) } else { None }
+            }
+        })*
 
         impl FromStr for Kind {
             type Err = UnknownKind;

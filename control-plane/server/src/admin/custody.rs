@@ -12,22 +12,14 @@ type Objects = BTreeMap<(Kind, ResourceName), Arc<Object>>;
 
 /// Returns what is wrong with the credentials of connections, in the administrator's words.
 pub(super) fn problems(objects: &Objects) -> Vec<String> {
-    let connections = objects.values().filter_map(|object| match &object.spec {
-        Spec::Connection(connection) => Some((&object.metadata.name, connection)),
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::Secret(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => None,
-    });
+    let connections = objects.values().filter_map(|object| Some((&object.metadata.name, object.spec.get()?)));
     connections.filter_map(|(name, connection)| problem(objects, name, connection)).collect()
 }
 
 fn problem(objects: &Objects, name: &ResourceName, connection: &Connection) -> Option<String> {
     let wanted = &connection.credential.as_ref()?.secret;
-    let Some(secret) = objects.get(&(Kind::Secret, wanted.clone())).and_then(|object| secret(object)) else {
+    let Some(secret) = objects.get(&(Kind::Secret, wanted.clone())).and_then(|object| object.spec.get::<Secret>())
+    else {
         return Some(format!("Connection `{name}`: `credential.secret`: there is no Secret `{wanted}`"));
     };
     let upstream = &connection.upstream;
@@ -52,17 +44,9 @@ fn used(state: &State, document: &Document) -> Option<ResourceName> {
         }
         (Spec::Secret(_), _) => Some(document.name.clone()),
         (Spec::Connection(after), before) => {
-            let before = before.and_then(|spec| match spec {
-                Spec::Connection(before) => Some((&before.credential, &before.upstream)),
-                Spec::Issuer(_)
-                | Spec::Identity(_)
-                | Spec::Policy(_)
-                | Spec::Person(_)
-                | Spec::Secret(_)
-                | Spec::DataClass(_)
-                | Spec::Role(_) => None,
-            });
-            let is_known = before == Some((&after.credential, &after.upstream));
+            let before = before.and_then(Spec::get::<Connection>);
+            let is_known = before
+                .is_some_and(|before| (&before.credential, &before.upstream) == (&after.credential, &after.upstream));
             after.credential.as_ref().filter(|_| !is_known).map(|credential| credential.secret.clone())
         }
         (
@@ -74,18 +58,5 @@ fn used(state: &State, document: &Document) -> Option<ResourceName> {
             | Spec::Role(_),
             _,
         ) => None,
-    }
-}
-
-fn secret(object: &Object) -> Option<&Secret> {
-    match &object.spec {
-        Spec::Secret(secret) => Some(secret),
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Connection(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => None,
     }
 }

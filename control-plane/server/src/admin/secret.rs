@@ -5,8 +5,8 @@ use super::{ATTEMPTS, request};
 use crate::authorise::Caller;
 use crate::cluster::Cluster;
 use crate::reply;
-use hoop_model::spec::{Right, SecretSource, SecretValue};
-use hoop_model::{Kind, Metadata, Object, ResourceName, Revision, Spec};
+use hoop_model::spec::{Connection, Right, Secret, SecretSource, SecretValue};
+use hoop_model::{Kind, Metadata, Object, ResourceName, Revision};
 use hoop_state::{Change, IdempotencyKey, Reference, Rejection, Reply, SetSecret, State};
 use hoop_wire::v1;
 use std::sync::Arc;
@@ -95,16 +95,7 @@ fn set_secret(cluster: &Cluster, wanted: &Wanted, judged: Option<(&Object, Revis
 }
 
 fn source(object: &Object) -> Option<&SecretSource> {
-    match &object.spec {
-        Spec::Secret(secret) => Some(&secret.source),
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Connection(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => None,
-    }
+    object.spec.get::<Secret>().map(|secret| &secret.source)
 }
 
 /// Returns what is known of secrets beside their values.
@@ -128,17 +119,10 @@ pub(super) async fn list(
 
 fn facts(state: &State, secret: &Object) -> v1::SecretFacts {
     let value = state.sealed_value(secret.metadata.uid);
-    let uses = |object: &Object| match &object.spec {
-        Spec::Connection(connection) => {
-            connection.credential.as_ref().is_some_and(|credential| credential.secret == secret.metadata.name)
-        }
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::Secret(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => false,
+    let name = &secret.metadata.name;
+    let uses = |object: &Object| {
+        let credential = object.spec.get::<Connection>().and_then(|connection| connection.credential.as_ref());
+        credential.is_some_and(|credential| credential.secret == *name)
     };
     let used_by = state.objects().filter(|object| uses(object)).map(|object| object.metadata.name.to_string());
     v1::SecretFacts {

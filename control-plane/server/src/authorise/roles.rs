@@ -13,7 +13,9 @@ const KEEPING: [Right; 2] = [Right::Apply, Right::People];
 
 /// Returns what members of some teams may.
 pub(crate) fn rights_of<'a>(teams: &[ResourceName], objects: impl Iterator<Item = &'a Object>) -> BTreeSet<Right> {
-    let roles = objects.filter_map(role).filter(|role| role.teams.iter().any(|team| teams.contains(team)));
+    let roles = objects
+        .filter_map(|object| object.spec.get::<Role>())
+        .filter(|role| role.teams.iter().any(|team| teams.contains(team)));
     roles.flat_map(|role| role.rights.iter().copied()).collect()
 }
 
@@ -71,29 +73,7 @@ fn has_keeper(objects: &Objects) -> bool {
 }
 
 fn people(objects: &Objects) -> impl Iterator<Item = (&ResourceName, &Person)> {
-    objects.values().filter_map(|object| match &object.spec {
-        Spec::Person(person) => Some((&object.metadata.name, person)),
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Connection(_)
-        | Spec::Policy(_)
-        | Spec::Secret(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => None,
-    })
-}
-
-fn role(object: &Object) -> Option<&Role> {
-    match &object.spec {
-        Spec::Role(role) => Some(role),
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Connection(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::Secret(_)
-        | Spec::DataClass(_) => None,
-    }
+    objects.values().filter_map(|object| Some((&object.metadata.name, object.spec.get()?)))
 }
 
 #[cfg(test)]

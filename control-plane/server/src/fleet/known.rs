@@ -1,7 +1,7 @@
 //! What a node may know: what it needs for the connections that are placed on it, and nothing else (CP-14).
 
 use crate::secrets::Vault;
-use hoop_model::spec::Labels;
+use hoop_model::spec::{Connection, Labels};
 use hoop_model::{Object, ResourceName, Spec};
 use hoop_state::State;
 use hoop_wire::v1;
@@ -13,16 +13,9 @@ pub(super) fn view<'a>(
     objects: impl Iterator<Item = &'a Arc<Object>> + Clone,
     labels: &Labels,
 ) -> impl Iterator<Item = &'a Arc<Object>> {
-    let placed = objects.clone().filter_map(|object| match &object.spec {
-        Spec::Connection(connection) if connection.is_placed_on(labels) => connection.credential.as_ref(),
-        Spec::Connection(_)
-        | Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::Secret(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => None,
+    let placed = objects.clone().filter_map(|object| {
+        let connection = object.spec.get::<Connection>().filter(|connection| connection.is_placed_on(labels))?;
+        connection.credential.as_ref()
     });
     let secrets: BTreeSet<_> = placed.map(|credential| &credential.secret).collect();
     objects.filter(move |object| may_know(object, labels, &secrets))

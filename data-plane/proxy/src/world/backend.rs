@@ -6,7 +6,7 @@ use crate::credential::source::{CannotRead, SecretSources};
 use crate::credential::supply::{From, Supply};
 use hoop_http::Place;
 use hoop_model::spec::{Connection, Credential, Scheme, Secret, SecretSource, SecretValue};
-use hoop_model::{Metadata, Object, ResourceName, Spec, Uid};
+use hoop_model::{Metadata, Object, ResourceName, Uid};
 use hoop_node::issuer::tls;
 use hoop_policy::mask::MaskPlan;
 use rustls::ClientConfig;
@@ -44,15 +44,9 @@ impl<'a> Secrets<'a> {
         values: BTreeMap<Uid, SecretValue>,
         sources: &'a SecretSources,
     ) -> Self {
-        let secret = |object: &'a Arc<Object>| match &object.spec {
-            Spec::Secret(secret) => Some((&object.metadata.name, (&object.metadata, secret))),
-            Spec::Issuer(_)
-            | Spec::Identity(_)
-            | Spec::Connection(_)
-            | Spec::Policy(_)
-            | Spec::Person(_)
-            | Spec::DataClass(_)
-            | Spec::Role(_) => None,
+        let secret = |object: &'a Arc<Object>| {
+            let secret = object.spec.get()?;
+            Some((&object.metadata.name, (&object.metadata, secret)))
         };
         Self { objects: objects.iter().filter_map(secret).collect(), values, sources }
     }

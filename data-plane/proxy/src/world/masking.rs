@@ -1,7 +1,7 @@
 //! What a connection masks in what its backend answers.
 
 use hoop_model::spec::{ClassName, DataClass};
-use hoop_model::{Object, Redacted, Spec};
+use hoop_model::{Object, Redacted};
 use hoop_policy::mask::{InvalidPlan, MaskKey, MaskPlan};
 use std::fmt;
 use std::sync::Arc;
@@ -18,17 +18,7 @@ pub(crate) type MaskingKey = Redacted<[u8; 32]>;
 impl Classes {
     /// Finds the classes among the objects; takes those from before if they are the same.
     pub(super) fn of(objects: &[Arc<Object>], key: MaskingKey, before: Option<&Arc<Self>>) -> Arc<Self> {
-        let declared = objects.iter().filter_map(|object| match &object.spec {
-            Spec::DataClass(class) => Some(class.clone()),
-            Spec::Issuer(_)
-            | Spec::Identity(_)
-            | Spec::Connection(_)
-            | Spec::Policy(_)
-            | Spec::Person(_)
-            | Spec::Secret(_)
-            | Spec::Role(_) => None,
-        });
-        let declared = declared.collect();
+        let declared = objects.iter().filter_map(|object| object.spec.get()).cloned().collect();
         match before.filter(|before| before.declared == declared && before.key.reveal() == key.reveal()) {
             Some(before) => Arc::clone(before),
             None => Arc::new(Self { declared, key }),

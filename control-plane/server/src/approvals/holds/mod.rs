@@ -12,7 +12,8 @@ use super::approval_id;
 use crate::authorise::attached_node;
 use crate::cluster::Cluster;
 use answer::{answer, outcome};
-use hoop_model::{Approval, ApprovalId, ApprovalState, Holder, Incarnation, Requirement, ResourceName, Revision, Spec};
+use hoop_model::spec::Connection;
+use hoop_model::{Approval, ApprovalId, ApprovalState, Holder, Incarnation, Requirement, ResourceName, Revision};
 use hoop_state::{ApprovalChange, Change, ClaimApproval, RejudgeApproval, State};
 use hoop_wire::v1::hold_response::Outcome;
 use hoop_wire::{Malformed, v1};
@@ -157,16 +158,10 @@ fn scope(node: &ResourceName) -> String {
 /// Returns whether a connection is there and the node may know it.
 fn is_placed(connection: hoop_model::Uid, state: &State, node: &ResourceName) -> bool {
     let Some(node) = state.node(node) else { return false };
-    state.objects().filter(|object| object.metadata.uid == connection).any(|object| match &object.spec {
-        Spec::Connection(connection) => connection.is_placed_on(&node.labels),
-        Spec::Issuer(_)
-        | Spec::Identity(_)
-        | Spec::Policy(_)
-        | Spec::Person(_)
-        | Spec::Secret(_)
-        | Spec::DataClass(_)
-        | Spec::Role(_) => false,
-    })
+    state
+        .objects()
+        .filter(|object| object.metadata.uid == connection)
+        .any(|object| object.spec.get::<Connection>().is_some_and(|connection| connection.is_placed_on(&node.labels)))
 }
 
 fn revision(written: Option<v1::Revision>) -> Result<Revision, Status> {

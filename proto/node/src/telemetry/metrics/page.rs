@@ -30,6 +30,26 @@ pub struct Metric {
     pub help: &'static str,
 }
 
+impl Metric {
+    /// A number that only grows.
+    #[must_use]
+    pub const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Counter, help }
+    }
+
+    /// A number that goes up and down.
+    #[must_use]
+    pub const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Gauge, help }
+    }
+
+    /// Durations.
+    #[must_use]
+    pub const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self { name, kind: Kind::Histogram, help }
+    }
+}
+
 /// What has numbers to show.
 pub trait Exposed: Send + Sync + 'static {
     /// Writes all of them, each family once.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const DONE: Metric = Metric { name: "hoop_done_total", kind: Kind::Counter, help: "What was done" };
-const THERE: Metric = Metric { name: "hoop_there", kind: Kind::Gauge, help: "What is there" };
-const TOOK: Metric = Metric { name: "hoop_took_seconds", kind: Kind::Histogram, help: "What it took" };
+const DONE: Metric = Metric::counter("hoop_done_total", "What was done");
+const THERE: Metric = Metric::gauge("hoop_there", "What is there");
+const TOOK: Metric = Metric::histogram("hoop_took_seconds", "What it took");
 
 #[derive(Default)]
 struct Shown {
