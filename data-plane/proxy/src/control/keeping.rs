@@ -25,11 +25,36 @@ pub(super) struct Keeping {
     /// Whether something newer was applied meanwhile.
     is_behind: bool,
     lease_at: Option<Instant>,
+    leasing: Option<JoinHandle<()>>,
+    forgetting: Option<JoinHandle<()>>,
 }
 
 impl Keeping {
     pub(super) fn new(good: LastGood) -> Self {
-        Self { good: Arc::new(good), writing: None, kept: None, is_behind: false, lease_at: None }
+        let good = Arc::new(good);
+        Self { good, writing: None, kept: None, is_behind: false, lease_at: None, leasing: None, forgetting: None }
+    }
+
+    /// Forgets the lease of what was applied before. Nobody is told that something else is carried out until that is done: a
+    /// restart would take it back for as long as the lease lasts.
+    pub(super) fn superseded(&mut self) {
+        let (good, earlier) = (Arc::clone(&self.good), [self.forgetting.take(), self.leasing.take()]);
+        self.forgetting = Some(tokio::spawn(async move {
+            for earlier in earlier.into_iter().flatten() {
+                drop(earlier.await);
+            }
+            let forgetting = tokio::task::spawn_blocking(move || {
+                if let Err(error) = good.forget_lease() {
+                    tracing::error!(%error, "the lease of an earlier revision is still on the disk; a restart may take it up");
+                }
+            });
+            drop(forgetting.await);
+        }));
+    }
+
+    /// Returns whether a restart could act by a lease of what was applied before.
+    pub(super) const fn is_forgetting(&self) -> bool {
+        self.forgetting.is_some()
     }
 
     /// Writes what was applied, unless something is being written.
@@ -53,29 +78,44 @@ impl Keeping {
         }));
     }
 
-    /// Waits for what is being written, for ever if nothing is; returns whether something newer waits.
-    pub(super) async fn written(&mut self) -> bool {
-        let Some(writing) = &mut self.writing else { return std::future::pending().await };
-        let kept = writing.await.ok().flatten();
-        self.writing = None;
-        self.kept = kept.or(self.kept);
-        self.is_behind
+    /// Waits until something is written or forgotten, for ever if nothing is to be; returns whether something newer is to be
+    /// written.
+    pub(super) async fn done(&mut self) -> bool {
+        tokio::select! {
+            kept = ended(&mut self.writing) => {
+                self.writing = None;
+                self.kept = kept.flatten().or(self.kept);
+                self.is_behind
+            }
+            _ = ended(&mut self.forgetting) => {
+                self.forgetting = None;
+                false
+            }
+        }
     }
 
-    /// Writes a lease, if it is of what is kept, and the last one is a moment old.
+    /// Writes a lease, if it is of what is kept, and the last one is written and a moment old.
     pub(super) fn leased(&mut self, applied: Revision, deadline: BootMillis) {
         let is_due = self.lease_at.is_none_or(|at| at.elapsed() >= LEASE_EVERY);
-        if self.kept != Some(applied) || !is_due {
+        let is_busy = self.is_forgetting() || self.leasing.as_ref().is_some_and(|leasing| !leasing.is_finished());
+        if self.kept != Some(applied) || !is_due || is_busy {
             return;
         }
         self.lease_at = Some(Instant::now());
         let good = Arc::clone(&self.good);
-        drop(tokio::task::spawn_blocking(move || {
+        self.leasing = Some(tokio::task::spawn_blocking(move || {
             if let Err(error) = good.keep_lease(applied, deadline) {
                 let error = super::chain(&error);
                 tracing::warn!(%error, "the lease cannot be kept on disk; a restart will need the control plane");
             }
         }));
+    }
+}
+
+async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Option<T> {
+    match task {
+        Some(task) => task.await.ok(),
+        None => std::future::pending().await,
     }
 }
 
@@ -119,5 +159,39 @@ impl Link {
             tracing::info!(left_ms = left, "what is left of the lease is taken up");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::last_good::tests::kept;
+    use super::*;
+    use hoop_wire::v1;
+
+    const BEFORE: Revision = Revision { epoch: 1, index: 7 };
+
+    #[tokio::test]
+    async fn dp_02_the_lease_of_what_was_applied_before_is_gone_before_anybody_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = || kept(directory.path(), b"key", "boot-1");
+        let mut keeping = Keeping::new(own());
+        let snapshot = v1::Snapshot { revision: Some(BEFORE.into()), ..v1::Snapshot::default() };
+        keeping.applied(Some(&Contents::of(snapshot)));
+        assert!(!keeping.done().await);
+        keeping.leased(BEFORE, BootMillis(99));
+        // The write may not even have begun.
+        keeping.superseded();
+        keeping.leased(BEFORE, BootMillis(199));
+        assert!(keeping.is_forgetting());
+        assert!(!keeping.done().await);
+        assert!(!keeping.is_forgetting());
+        assert_eq!(own().lease(BEFORE).unwrap(), None);
+        // Nothing was there, and what is applied again is leased again.
+        keeping.superseded();
+        assert!(!keeping.done().await);
+        keeping.lease_at = None;
+        keeping.leased(BEFORE, BootMillis(299));
+        keeping.leasing.take().unwrap().await.unwrap();
+        assert_eq!(own().lease(BEFORE).unwrap(), Some(BootMillis(299)));
     }
 }

@@ -7,7 +7,8 @@
 //!
 //! Both are sealed under a key that is derived from the node's private key, so that they are worth nothing elsewhere, and
 //! nothing once the node has another. A lease of another boot has ended: its clock began anew. A lease of another revision
-//! is none: the node had applied something else when it was granted.
+//! is none: the node had applied something else when it was granted. It is removed as soon as something else is applied, and
+//! only then is the control plane told: what a receipt says holds after a restart, too.
 
 use super::join::Membership;
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
@@ -81,6 +82,14 @@ impl LastGood {
         self.write(LEASE_FILE, LEASE, &[numbers.as_slice(), self.boot.as_bytes()].concat())
     }
 
+    /// Removes the lease. A machine that stops before the disk has that begins another boot, whose leases are its own.
+    pub(crate) fn forget_lease(&self) -> io::Result<()> {
+        match std::fs::remove_file(self.directory.join(LEASE_FILE)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Returns the snapshot that is kept, if there is one.
     pub(crate) fn snapshot(&self) -> Result<Option<v1::Snapshot>, Useless> {
         let Some(bytes) = self.read(SNAPSHOT_FILE, SNAPSHOT)? else { return Ok(None) };
@@ -131,12 +140,12 @@ fn boot_id() -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const REVISION: Revision = Revision { epoch: 1, index: 7 };
 
-    fn kept(directory: &Path, private: &[u8], boot: &str) -> LastGood {
+    pub(crate) fn kept(directory: &Path, private: &[u8], boot: &str) -> LastGood {
         LastGood::with(directory, private, "CN=dp-1, OU=data-plane", boot.to_owned())
     }
 

@@ -164,10 +164,10 @@ impl Attachment<'_> {
                 }
                 _ = renew.tick() => self.renew()?,
                 compiled = compiled(&mut self.compiling) => self.apply(compiled)?,
-                is_behind = self.keeping.written() => if is_behind {
+                is_behind = self.keeping.done() => if is_behind {
                     self.keeping.applied(self.link.contents.borrow().as_ref());
                 },
-                Ok(()) = settled.changed() => self.give_receipt(&settled.borrow_and_update())?,
+                Ok(()) = settled.changed(), if !self.keeping.is_forgetting() => self.give_receipt(&settled.borrow_and_update())?,
                 done = self.jobs.done() => self.send(Up::JobResult(done))?,
                 () = tokio::time::sleep_until(heard + SILENCE) => return Err(LinkError::Silent),
             }
@@ -230,6 +230,7 @@ impl Attachment<'_> {
         match applied {
             Ok(()) => {
                 tracing::info!(%revision, "revision applied");
+                self.keeping.superseded();
                 if let Some(contents) = self.link.contents.borrow().as_ref().filter(|c| c.revision() == revision) {
                     self.keeping.applied(Some(contents));
                 }
