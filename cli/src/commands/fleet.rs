@@ -52,6 +52,16 @@ fn revision(revision: Option<v1::Revision>) -> String {
     revision.map_or_else(|| "none".to_owned(), |r| format!("{}.{}", r.epoch, r.index))
 }
 
+/// Says how long its lease lasts yet, and how long reads do after it.
+fn left(node: &v1::NodeStatus) -> String {
+    let seconds = |millis| Duration::from_millis(millis).as_secs_f32();
+    let lease = format!("{:.1} s", seconds(node.lease_left_ms));
+    if node.reads_left_ms <= node.lease_left_ms {
+        return lease;
+    }
+    format!("{lease}, reads {:.0} s", seconds(node.reads_left_ms))
+}
+
 fn table(reply: &v1::FleetStatusResponse) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
@@ -69,7 +79,7 @@ fn table(reply: &v1::FleetStatusResponse) -> Table {
             node.name.clone(),
             state(node).to_owned(),
             applied(node, reply.revision),
-            format!("{:.1} s", Duration::from_millis(node.lease_left_ms).as_secs_f32()),
+            left(node),
             if node.version.is_empty() { "-".to_owned() } else { node.version.clone() },
             labels.join(","),
             node.cannot_apply.clone(),
@@ -87,6 +97,7 @@ fn json(node: &v1::NodeStatus, newest: Option<v1::Revision>) -> serde_json::Valu
         "newest": revision(newest),
         "lease_granted_ms": node.lease_granted_ms,
         "lease_left_ms": node.lease_left_ms,
+        "reads_left_ms": node.reads_left_ms,
         "draining": node.draining,
         "version": node.version,
         "last_renewal_ms": node.last_renewal_ms,
@@ -118,6 +129,8 @@ mod tests {
         for (node, expected, judges_by) in &states {
             assert_eq!((state(node), applied(node, newest).as_str()), (*expected, *judges_by));
         }
+        let stale = v1::NodeStatus { lease_left_ms: 0, reads_left_ms: 35_400, ..node.clone() };
+        assert_eq!(left(&stale), "0.0 s, reads 35 s");
         let shown = table(&v1::FleetStatusResponse { nodes: vec![node], revision: newest }).to_string();
         let row: Vec<_> = shown.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row, ["dp-1", "connected", "1.9", "14.2", "s", "0.1.0"]);

@@ -11,6 +11,7 @@ use hoop_model::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything a state holds.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct Contents {
     pub join_tokens: Vec<(ContentHash, JoinToken)>,
     /// See [`State::nodes`].
     pub nodes: Vec<Node>,
+    /// See [`State::longest_stale`].
+    pub longest_stale: Duration,
     /// See [`State::remembered`].
     pub remembered: Vec<(Box<str>, IdempotencyKey, Remembered)>,
     /// See [`State::evidence`].
@@ -123,11 +126,13 @@ impl State {
             cluster_version: contents.cluster_version,
             revision: contents.revision,
             log_time: contents.log_time,
+            longest_stale: contents.longest_stale,
             birth: contents.birth.map(Arc::new),
             ..Self::default()
         };
         for stored in contents.objects {
             let reference = stored.reference();
+            state.follow_stale(&stored.object);
             state.objects.put(stored).then_some(()).ok_or(Inconsistent::ObjectTwice(reference))?;
         }
         if let Some((object, missing)) = state.objects.dangling() {

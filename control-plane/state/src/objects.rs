@@ -96,6 +96,7 @@ impl State {
         let reply = Reply::Applied { objects: objects.collect(), revision: self.revision };
         for (_, stored) in plan.stored {
             let object = Arc::clone(&stored.object);
+            self.follow_stale(&object);
             if let Some(before) = self.objects.0.insert(stored.reference(), stored) {
                 self.follow_person(&before.object, Some(&object));
                 self.follow_secret(&before.object, Some(&object));
@@ -121,6 +122,12 @@ impl State {
         }
         let notices: Vec<Notice> = vec![self.move_revision(next)];
         Ok((Reply::Done { revision: self.revision }, notices))
+    }
+
+    pub(crate) fn follow_stale(&mut self, object: &Object) {
+        if let Spec::Connection(connection) = &object.spec {
+            self.longest_stale = self.longest_stale.max(connection.stale.window());
+        }
     }
 
     fn plan(&self, objects: Vec<NewObject>, next: Revision) -> Result<Planned, Rejection> {

@@ -10,6 +10,7 @@ use crate::{Bootstrap, EvidenceLog, IdempotencyKey};
 use hoop_model::{Approval, ApprovalId, ContentHash, Kind, Object, ResourceName, Revision, Uid, UnixMillis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The newest behaviour of [`State::apply`] this code has. Behaviour for an existing version never changes: what
 /// differs is done from the next version on, once the cluster agreed to it.
@@ -35,6 +36,8 @@ pub struct State {
     /// INVARIANT: every one is of a Secret that is there and sealed; `follow_secret` forgets.
     pub(crate) sealed_values: Arc<SealedValues>,
     pub(crate) administration: Administration,
+    /// INVARIANT (`apply_objects`, `restore`): no connection was ever applied with a longer window.
+    pub(crate) longest_stale: Duration,
 }
 
 impl State {
@@ -97,6 +100,13 @@ impl State {
     /// Returns the remembered requests, by caller and key.
     pub fn remembered(&self) -> impl Iterator<Item = (&str, IdempotencyKey, &Remembered)> {
         self.memory.all()
+    }
+
+    /// Returns the longest window for which a node may serve reads after its lease, by any revision there has been: who lacks
+    /// a change acts by what was said before.
+    #[must_use]
+    pub const fn longest_stale(&self) -> Duration {
+        self.longest_stale
     }
 
     /// Returns the evidence log.

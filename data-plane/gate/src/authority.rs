@@ -1,5 +1,6 @@
 //! What a node needs beside a verdict: proof that its snapshot is up to date.
 
+use hoop_model::spec::LONGEST_STALE;
 use hoop_model::{Revision, Uid, UnixMillis};
 use std::fmt;
 use std::time::Duration;
@@ -39,39 +40,75 @@ pub struct Now {
 pub struct Lease {
     /// When the renewal was sent that has the say; `None` before the first.
     sent: Option<BootMillis>,
-    deadline: BootMillis,
+    /// `None` as long as nothing was granted: nothing follows from a lease that never was.
+    end: Option<BootMillis>,
 }
 
 impl Lease {
     /// No authority: what a node has before its first renewal.
-    pub const NONE: Self = Self { sent: None, deadline: BootMillis(0) };
+    pub const NONE: Self = Self { sent: None, end: None };
 
     /// Takes the answer to a renewal. The grant counts from when the renewal was *sent*, so the time that the answer
-    /// took is lost to the node, never to the cluster. A grant of zero is no lease.
+    /// took is lost to the node, never to the cluster. A grant of zero is no lease: it ends the one there is, and puts off
+    /// no end that is past.
     ///
     /// The renewal sent last has the say, also if it grants less: answers that overtake each other neither shorten
     /// nor lengthen a lease. Of two answers to one renewal the shorter counts.
     #[must_use]
     pub fn renewed(self, sent: BootMillis, granted: Duration) -> Self {
-        let deadline = sent.after(granted.min(LONGEST_GRANT));
+        let granted = granted.min(LONGEST_GRANT);
+        let end = sent.after(granted);
+        let end = if granted.is_zero() { self.end.map(|before| before.min(end)) } else { Some(end) };
         match self.sent {
             Some(before) if sent < before => self,
-            Some(before) if sent == before => Self { sent: self.sent, deadline: deadline.min(self.deadline) },
-            Some(_) | None => Self { sent: Some(sent), deadline },
+            Some(before) if sent == before => Self { sent: self.sent, end: end.min(self.end) },
+            Some(_) | None => Self { sent: Some(sent), end },
+        }
+    }
+
+    /// Takes up a lease of an earlier process on this machine, which ends or ended at `end`, unless there is another. One
+    /// that would last longer than any can is none.
+    #[must_use]
+    pub fn taken_up(self, end: BootMillis, now: BootMillis) -> Self {
+        match self.sent {
+            None if end <= now.after(LONGEST_GRANT) => Self { sent: None, end: Some(end) },
+            None | Some(_) => self,
         }
     }
 
     /// Returns whether the node may act: strictly before the deadline.
     #[must_use]
     pub fn is_live(&self, now: BootMillis) -> bool {
-        now < self.deadline
+        self.reach(now, Duration::ZERO) == Reach::All
     }
 
-    /// Returns when it ends.
+    /// Returns how far the node's authority goes where reads go on for `window` after the lease's end; of a longer window
+    /// than [`LONGEST_STALE`] only that counts.
     #[must_use]
-    pub const fn deadline(&self) -> BootMillis {
-        self.deadline
+    pub fn reach(&self, now: BootMillis, window: Duration) -> Reach {
+        match self.end {
+            Some(end) if now < end => Reach::All,
+            Some(end) if now < end.after(window.min(LONGEST_STALE)) => Reach::Reads,
+            Some(_) | None => Reach::Nothing,
+        }
     }
+
+    /// Returns when it ends; the beginning of time if there is none.
+    #[must_use]
+    pub fn deadline(&self) -> BootMillis {
+        self.end.unwrap_or(BootMillis(0))
+    }
+}
+
+/// How far a node's authority goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To whatever the snapshot allows.
+    All,
+    /// To reads that nobody has to release, by whom the snapshot knows.
+    Reads,
+    /// Nowhere.
+    Nothing,
 }
 
 /// What a snapshot says of an identity.
@@ -92,6 +129,8 @@ pub enum Standing {
 pub struct Authority<'a> {
     /// The lease.
     pub lease: Lease,
+    /// How long reads go on without it, as the snapshot says of the connection.
+    pub stale: Duration,
     /// The revision of the snapshot that is applied.
     pub applied: Revision,
     /// What that snapshot says of an identity.

@@ -6,6 +6,7 @@ use crate::party::Asker;
 use crate::{Addressed, DigestKey, Held, Permit, Session, judging};
 use hoop_audit::{CommandId, CommandVerdict, Durability, Entry, Judged, Outcome, Receipt};
 use hoop_model::{Code, CommandDigest, ContentField, Intent, Judgement, Refusal, Requirement, Verdict};
+use hoop_policy::only_reads;
 
 /// What the shell must do next with a command.
 #[derive(Debug)]
@@ -76,6 +77,7 @@ impl Decided {
             }
             Verdict::Allow | Verdict::Refuse(_) => (asker.party.durability, None),
         };
+        let reads = only_reads(&intent.effects);
         let entry = Entry::Verdict(CommandVerdict {
             command,
             summary: intent.summary,
@@ -86,7 +88,7 @@ impl Decided {
         });
         let outcome = match objection {
             Some(refusal) => Err(asker.address(refusal)),
-            None => Ok(Granted::Permit(Permit::allowed(command, judgement.revision, asker.clone()))),
+            None => Ok(Granted::Permit(Permit::allowed(command, judgement.revision, reads, asker.clone()))),
         };
         Self { pending: Pending { asker, entry, outcome, durability }, to_capture }
     }

@@ -73,7 +73,7 @@ mod waiting;
 mod tests;
 
 pub use answer::{HoldAnswer, HoldState, Unfit};
-pub use authority::{Authority, BootMillis, LONGEST_GRANT, Lease, Now, Standing};
+pub use authority::{Authority, BootMillis, LONGEST_GRANT, Lease, Now, Reach, Standing};
 pub use claim::{ClaimRequest, Claimed, Claiming, Intended, Released};
 pub use decided::{Admission, Capture, Decided, Step};
 pub use digest::{Addressed, DigestKey, Digesting, InvalidDigestKey, Streaming};

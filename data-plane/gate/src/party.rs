@@ -1,9 +1,10 @@
 //! Who asks what of whom: what a session is for as long as it lasts, and what every refusal must name.
 
-use crate::{Authority, Now, Standing, judging};
+use crate::{Authority, Now, Reach, Standing, judging};
 use hoop_audit::{Durability, Named};
+use hoop_model::spec::Access;
 use hoop_model::{Code, Intent, Judgement, Refusal, Revision, SessionId, TraceId, UnixMillis, Verdict};
-use hoop_policy::{Rules, Subject, VerdictCache};
+use hoop_policy::{Rules, Subject, VerdictCache, only_reads};
 use std::sync::Arc;
 
 /// What never changes in a session.
@@ -15,6 +16,8 @@ pub(crate) struct Party {
     /// The revision of the identity that was matched.
     pub(crate) identity_revision: Revision,
     pub(crate) connection: Named,
+    /// What may be done there at all.
+    pub(crate) access: Access,
     pub(crate) run: Box<str>,
     /// When the session's token, and the grace after it, are over.
     pub(crate) ends_at: UnixMillis,
@@ -30,6 +33,9 @@ impl Party {
 
     /// Judges a command of an open session.
     pub(crate) fn command(&self, rules: &Rules, cache: &mut VerdictCache, intent: &Intent) -> Judgement {
+        if self.access == Access::Read && !intent.effects.is_empty() && !only_reads(&intent.effects) {
+            return judging::refused(rules.revision(), Code::ReadOnly, "this connection only reads");
+        }
         rules.judge(cache, &self.subject, &self.connection.name, intent)
     }
 
@@ -39,9 +45,21 @@ impl Party {
         if connect.verdict == Verdict::Allow { self.command(rules, cache, intent) } else { connect }
     }
 
-    /// Returns what authority is lacking to act for this session on a verdict of revision `judged`.
-    pub(crate) fn lacks(&self, judged: Revision, authority: &Authority<'_>, now: Now) -> Option<(Code, &'static str)> {
-        if !authority.lease.is_live(now.boot) {
+    /// Returns what authority is lacking to act for this session on a verdict of revision `judged`; `reads` says that the
+    /// act is a read that needs no release.
+    pub(crate) fn lacks(
+        &self,
+        judged: Revision,
+        reads: bool,
+        authority: &Authority<'_>,
+        now: Now,
+    ) -> Option<(Code, &'static str)> {
+        let reaches = match authority.lease.reach(now.boot, authority.stale) {
+            Reach::All => true,
+            Reach::Reads => reads,
+            Reach::Nothing => false,
+        };
+        if !reaches {
             return Some((Code::LeaseExpired, "this node's authority has run out; another node may have it"));
         }
         if authority.applied < judged {

@@ -18,6 +18,8 @@ pub struct Permit {
     revision: Revision,
     approval: Option<ApprovalId>,
     digest: Option<CommandDigest>,
+    /// Whether it only reads, and nobody had to release it.
+    reads: bool,
     asker: Asker,
 }
 
@@ -30,14 +32,14 @@ pub struct Cleared {
 
 impl Permit {
     /// Permits what policy allows.
-    pub(crate) const fn allowed(command: CommandId, revision: Revision, asker: Asker) -> Self {
-        Self { command, revision, approval: None, digest: None, asker }
+    pub(crate) const fn allowed(command: CommandId, revision: Revision, reads: bool, asker: Asker) -> Self {
+        Self { command, revision, approval: None, digest: None, reads, asker }
     }
 
     /// Permits what people released, in exchange for the proof that this is the one use of their approval.
     pub(crate) fn released(command: CommandId, revision: Revision, asker: Asker, proof: ClaimProof) -> Self {
         let (approval, digest) = (Some(proof.approval()), Some(proof.digest()));
-        Self { command, revision, approval, digest, asker }
+        Self { command, revision, approval, digest, reads: false, asker }
     }
 
     /// Returns the session.
@@ -83,7 +85,7 @@ impl Permit {
     /// The refusal, if this node, the identity or the token has no authority left.
     pub fn redeem(self, authority: &Authority<'_>, now: Now) -> Result<Cleared, Box<Refusal>> {
         // INVARIANT (I10): the only place where a `Cleared` is made.
-        match self.asker.party.lacks(self.revision, authority, now) {
+        match self.asker.party.lacks(self.revision, self.reads, authority, now) {
             Some((code, message)) => {
                 let mut refusal = self.asker.refuse(code, message);
                 refusal.approval = self.approval;

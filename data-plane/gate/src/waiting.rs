@@ -160,7 +160,7 @@ impl Waiting {
             return Rejudged::Over(self.void(revision, refusal));
         }
         let party = &self.command.asker.party;
-        if let Some((code, message)) = party.lacks(revision, &current.authority, now) {
+        if let Some((code, message)) = party.lacks(revision, false, &current.authority, now) {
             return Rejudged::Over(self.leave(code, message));
         }
         let judgement = party.command_anew(current.rules, current.cache, &self.command.intent);

@@ -14,9 +14,9 @@ use crate::upstream::line::Line;
 use crate::upstream::pool::Pool;
 use crate::walk::session::{self, Sessions};
 use crate::walk::token::TokenCache;
-use crate::world::{Shared, World};
+use crate::world::{Backend, Shared, World};
 use hoop_audit::{Durability, Entry, Receipt};
-use hoop_gate::{BootMillis, Now};
+use hoop_gate::{BootMillis, Now, Reach};
 use hoop_http::LoopToken;
 use hoop_model::{Code, Refusal, SessionId};
 use hoop_policy::VerdictCache;
@@ -86,20 +86,41 @@ impl Shard {
         }
     }
 
-    /// Returns the world, to be kept while a request lasts, if this node may act in it.
+    /// Returns the world, to be kept while a request lasts, if this node may act in it, or read on one of its connections.
     pub(crate) fn world(&self) -> Result<Arc<World>, Box<Refusal>> {
-        self.look(Arc::clone)
+        self.look_stale(Arc::clone)
+    }
+
+    /// Refuses what is for a connection that this node may not even read from by now.
+    pub(crate) fn may_serve(&self, world: &World, backend: &Backend) -> Result<(), Box<Refusal>> {
+        self.reaches(world.policy.stale(backend))
     }
 
     /// Looks at the world if this node may act in it. Unlike keeping it, that counts nothing that other shards count, too.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Arc<World>) -> T) -> Result<T, Box<Refusal>> {
-        let refuse = |code, sentence| Box::new(Refusal::because(code, sentence));
         let world = self.shared.world.load();
-        let world = world.as_ref().ok_or_else(|| refuse(Code::NotReady, "this node has no policy yet"))?;
-        if !self.shared.lease.load().is_live(now().boot) {
-            return Err(refuse(Code::LeaseExpired, "this node's authority has run out; another node may have it"));
-        }
+        let world = world.as_ref().ok_or_else(no_policy)?;
+        self.reaches(Duration::ZERO)?;
         Ok(look(world))
+    }
+
+    /// Looks at the world also if this node may only read on one of its connections. What is done there is checked again,
+    /// for its connection and its effects, where its permit is redeemed.
+    pub(crate) fn look_stale<T>(&self, look: impl FnOnce(&Arc<World>) -> T) -> Result<T, Box<Refusal>> {
+        let world = self.shared.world.load();
+        let world = world.as_ref().ok_or_else(no_policy)?;
+        self.reaches(world.policy.longest_stale())?;
+        Ok(look(world))
+    }
+
+    fn reaches(&self, window: Duration) -> Result<(), Box<Refusal>> {
+        match self.shared.lease.load().reach(now().boot, window) {
+            Reach::All | Reach::Reads => Ok(()),
+            Reach::Nothing => {
+                let sentence = "this node's authority has run out; another node may have it";
+                Err(Box::new(Refusal::because(Code::LeaseExpired, sentence)))
+            }
+        }
     }
 
     /// Writes the record that something is about to happen.
@@ -174,6 +195,10 @@ impl Shard {
             }
         }
     }
+}
+
+fn no_policy() -> Box<Refusal> {
+    Box::new(Refusal::because(Code::NotReady, "this node has no policy yet"))
 }
 
 /// Reads both clocks.

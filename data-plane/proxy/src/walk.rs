@@ -146,6 +146,7 @@ impl Command<'_> {
         let caller = token::authenticate(shard, &mut world, bearer(&self.headers)?).await?;
         let backend = world.policy.backend(self.request.connection());
         let backend = backend.ok_or_else(|| refusal(Code::ConnectionUnknown, "there is no such connection here"))?;
+        shard.may_serve(&world, backend)?;
         self.tally.of(shard, &world, backend);
         note(self.root, "hoop.connection", || backend.name.to_string());
         note(self.root, "hoop.identity", || caller.identity.name.to_string());
@@ -206,7 +207,7 @@ impl Command<'_> {
         backend: &Backend,
     ) -> Result<Option<Response<Reply>>, Box<Refusal>> {
         let over = self.tally.waits_for(checkout(self.shard, caller, backend)).await?;
-        if self.shard.look(|world| world.policy.revision)? != permit.revision() {
+        if self.shard.look_stale(|world| world.policy.revision)? != permit.revision() {
             return Ok(None);
         }
         let (head, body) = match std::mem::replace(&mut self.load, Load::Gone) {

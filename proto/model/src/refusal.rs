@@ -112,6 +112,8 @@ codes! {
     NotPermitted = "not_permitted", Forbidden;
     /// A policy forbids the command.
     Forbidden = "forbidden", Forbidden;
+    /// The connection only reads.
+    ReadOnly = "read_only", Forbidden;
     /// A policy could not be evaluated.
     PolicyError = "policy_error", Forbidden;
     /// The command has no effect policy could judge.

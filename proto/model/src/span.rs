@@ -26,6 +26,17 @@ pub fn parse_span(text: &str) -> Result<Duration, InvalidSpan> {
     if span <= Duration::from_secs(365 * 24 * 3600) { Ok(span) } else { Err(InvalidSpan) }
 }
 
+/// Writes a span as [`parse_span`] reads it; fractions of a millisecond are dropped.
+pub(crate) fn write_span(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "0s".to_owned(),
+        m if m % 3_600_000 == 0 => format!("{}h", m / 3_600_000),
+        m if m % 60_000 == 0 => format!("{}m", m / 60_000),
+        m if m % 1000 == 0 => format!("{}s", m / 1000),
+        m => format!("{m}ms"),
+    }
+}
+
 /// Reads and writes a span in a resource.
 pub(crate) mod written {
     use serde::{Deserialize, Deserializer};
@@ -36,15 +47,7 @@ pub(crate) mod written {
     }
 
     pub(crate) fn serialize<S: serde::Serializer>(span: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        let millis = span.as_millis();
-        let text = match millis {
-            0 => "0s".to_owned(),
-            m if m % 3_600_000 == 0 => format!("{}h", m / 3_600_000),
-            m if m % 60_000 == 0 => format!("{}m", m / 60_000),
-            m if m % 1000 == 0 => format!("{}s", m / 1000),
-            m => format!("{m}ms"),
-        };
-        to.serialize_str(&text)
+        to.serialize_str(&super::write_span(*span))
     }
 }
 

@@ -46,5 +46,5 @@ pub use slice::Ending;
 pub use statement::{Mode, Role};
 pub use subject::{Subject, Tags};
 pub use text::CompileError;
-pub use vocabulary::SCHEMA;
+pub use vocabulary::{SCHEMA, only_reads};
 pub use world::{Reference, World};

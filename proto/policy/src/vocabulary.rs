@@ -60,6 +60,15 @@ namespace Hoop {
 }
 "#;
 
+/// The actions that are in `read`, as [`SCHEMA`] says.
+const READS: [&str; 3] = ["http:GET", "http:HEAD", "http:OPTIONS"];
+
+/// Returns whether a command reads and does nothing else. One without effects does not.
+#[must_use]
+pub fn only_reads(effects: &[hoop_model::Effect]) -> bool {
+    !effects.is_empty() && effects.iter().all(|effect| READS.contains(&&*effect.action))
+}
+
 #[derive(Clone, Copy)]
 enum Shape {
     Long,
@@ -326,6 +335,19 @@ mod tests {
         context.swap(0, 1);
         context.insert(1, context[0].clone());
         assert!(!fits("http:GET", &context));
+    }
+
+    #[test]
+    fn what_only_reads_is_what_the_schema_has_in_read() {
+        let line = SCHEMA.lines().find(|line| line.contains("in [read]")).unwrap();
+        let quoted: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+        assert_eq!(quoted, READS);
+        assert_eq!(SCHEMA.matches("in [read]").count(), 1);
+        let effect = |action: &'static str| hoop_model::Effect { action: action.into(), target: Target::Connection };
+        assert!(only_reads(&[effect("http:GET"), effect("http:HEAD")]));
+        for other in [&[][..], &[effect("http:GET"), effect("http:POST")], &[effect("read")], &[effect("HTTP:GET")]] {
+            assert!(!only_reads(other), "{other:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::error::{Malformed, parsed};
 use crate::v1;
 use hoop_model::ResourceName;
-use hoop_model::spec::{ClassName, Connection, Origin, Protocol, Recording};
+use hoop_model::spec::{Access, ClassName, Connection, Origin, Protocol, Recording, Stale};
 use std::time::Duration;
 
 pub(crate) fn millis(span: Duration) -> u64 {
@@ -19,7 +19,13 @@ impl From<&Connection> for v1::Connection {
             Recording::Standard => v1::connection::Recording::Standard,
             Recording::Strict => v1::connection::Recording::Strict,
         };
+        let access = match connection.access {
+            Access::Any => v1::connection::Access::Any,
+            Access::Read => v1::connection::Access::Read,
+        };
         Self {
+            access: access.into(),
+            stale_ms: millis(connection.stale.window()),
             protocol: protocol.into(),
             upstream: connection.upstream.to_string(),
             upstream_ca: connection.upstream_ca.clone(),
@@ -54,8 +60,21 @@ impl TryFrom<v1::Connection> for Connection {
                 return Err(Malformed { field: "recording", problem: "is missing or unknown" });
             }
         };
+        let access = match connection.access() {
+            v1::connection::Access::Any => Access::Any,
+            v1::connection::Access::Read => Access::Read,
+            v1::connection::Access::Unspecified => {
+                return Err(Malformed { field: "access", problem: "is missing or unknown" });
+            }
+        };
+        let stale = match connection.stale_ms {
+            0 => Stale::Refuse,
+            window => Stale::Serve(Duration::from_millis(window)),
+        };
         let environment = connection.environment.map(|e| parsed(ResourceName::parse(&e), "environment"));
         Ok(Self {
+            access,
+            stale,
             protocol,
             upstream: parsed(Origin::parse(&connection.upstream), "upstream")?,
             upstream_ca: connection.upstream_ca,

@@ -2,9 +2,9 @@
 
 use crate::v1;
 use hoop_model::spec::{
-    Algorithm, Audience, Builtin, ClaimCondition, ClassName, Connection, ContainsText, Credential, CredentialForm,
-    DataClass, Identity, IntegerIs, Issuer, KeySource, Origin, Person, Policy, Protocol, Recognise, Recording, Right,
-    Role, Secret, SecretSource, Transform,
+    Access, Algorithm, Audience, Builtin, ClaimCondition, ClassName, Connection, ContainsText, Credential,
+    CredentialForm, DataClass, Identity, IntegerIs, Issuer, KeySource, Origin, Person, Policy, Protocol, Recognise,
+    Recording, Right, Role, Secret, SecretSource, Stale, Transform,
 };
 use hoop_model::{Metadata, Object, ResourceName, Revision, Spec, Uid};
 use prost::Message;
@@ -30,6 +30,8 @@ fn issuer(jwks: KeySource) -> Spec {
 
 fn connection_with(form: CredentialForm) -> Spec {
     Spec::Connection(Connection {
+        access: Access::Any,
+        stale: Stale::Refuse,
         protocol: Protocol::Http,
         upstream: Origin::parse("https://a.test").unwrap(),
         upstream_ca: None,
@@ -90,8 +92,16 @@ fn specs() -> Vec<Spec> {
             nodes: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
             credential: None,
             mask: None,
+            access: Access::Any,
+            stale: Stale::Refuse,
         }),
         Spec::Connection(Connection { mask: Some(vec![]), ..plain_connection() }),
+        Spec::Connection(Connection { access: Access::Read, ..plain_connection() }),
+        Spec::Connection(Connection {
+            access: Access::Read,
+            stale: Stale::Serve(Duration::from_millis(1500)),
+            ..plain_connection()
+        }),
         class(Some(Builtin::PaymentCard), Transform::KeepLast(4)),
         class(Some(Builtin::Email), Transform::KeyedHash),
         class(None, Transform::Redact),

@@ -3,6 +3,7 @@
 //! `path_…` is the one path that the quick gate walks.
 
 mod approvals;
+mod away;
 mod control_plane;
 mod crashes;
 mod evidence;

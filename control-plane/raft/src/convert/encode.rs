@@ -55,6 +55,7 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         sealed_values: state.sealed_values().map(of_sealed).collect(),
         bootstrap_spent: state.is_bootstrap_spent(),
         admin_sessions: state.admin_sessions().map(admin::of_session).collect(),
+        longest_stale_ms: u64::try_from(state.longest_stale().as_millis()).unwrap_or(u64::MAX),
         recoveries: state.recoveries().map(admin::of_recovery).collect(),
     };
     message.encode_to_vec()

@@ -7,6 +7,7 @@ use crate::reply;
 use hoop_model::Object;
 use hoop_state::{Node, Rejection};
 use hoop_wire::v1;
+use std::time::Duration;
 use tonic::Status;
 
 /// Returns one object.
@@ -51,11 +52,12 @@ pub(super) async fn fleet_status(cluster: &Cluster) -> Result<v1::FleetStatusRes
     let state = cluster.fresh().await?;
     let watch = cluster.fleet().watch();
     let tracked = watch.borrow();
-    let nodes = state.nodes().map(|node| node_status(node, tracked.node(&node.name)));
+    let stale = state.longest_stale();
+    let nodes = state.nodes().map(|node| node_status(node, tracked.node(&node.name), stale));
     Ok(v1::FleetStatusResponse { nodes: nodes.collect(), revision: Some(state.revision().into()) })
 }
 
-fn node_status(node: &Node, tracked: Option<&Tracked>) -> v1::NodeStatus {
+fn node_status(node: &Node, tracked: Option<&Tracked>, stale: Duration) -> v1::NodeStatus {
     let never = Tracked::default();
     let tracked = tracked.unwrap_or(&never);
     v1::NodeStatus {
@@ -65,9 +67,14 @@ fn node_status(node: &Node, tracked: Option<&Tracked>) -> v1::NodeStatus {
         applied: Some(tracked.applied.into()),
         lease_granted_ms: tracked.granted_ms,
         last_renewal_ms: tracked.renewed.0,
-        lease_left_ms: u64::try_from(tracked.lease_left().as_millis()).unwrap_or(u64::MAX),
+        lease_left_ms: millis(tracked.authority_left(Duration::ZERO)),
+        reads_left_ms: millis(tracked.authority_left(stale)),
         draining: tracked.is_draining(),
         version: tracked.version().to_owned(),
         cannot_apply: tracked.cannot_apply.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default(),
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

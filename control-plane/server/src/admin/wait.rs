@@ -63,10 +63,10 @@ impl Awaited<'_> {
     /// Looks at every node that joined.
     fn look<T>(&self, mut at: impl FnMut(&ResourceName, Standing, &Tracked, &Fence) -> T) -> Vec<T> {
         let never = Tracked::default();
-        let fence = self.cluster.fleet().fence(self.cluster.leases_without(self.revision));
         let fleet = self.cluster.fleet().watch();
         let tracked = fleet.borrow();
         let state = self.cluster.state();
+        let fence = self.cluster.fleet().fence(self.cluster.leases_without(self.revision), state.longest_stale());
         let nodes = state.nodes().map(|node| {
             let known = tracked.node(&node.name).unwrap_or(&never);
             at(&node.name, known.standing(self.revision, &fence), known, &fence)

@@ -87,7 +87,9 @@ fn reference(object: &Arc<Object>) -> v1::ObjectRef {
 mod tests {
     use super::*;
     use hoop_model::spec::SecretSource;
-    use hoop_model::spec::{Connection, Credential, CredentialForm, Origin, Policy, Protocol, Recording, Secret};
+    use hoop_model::spec::{
+        Access, Connection, Credential, CredentialForm, Origin, Policy, Protocol, Recording, Secret, Stale,
+    };
     use hoop_model::{Kind, Metadata, Redacted, ResourceName, Spec, Uid};
     use std::collections::BTreeMap;
     use std::time::Duration;
@@ -132,6 +134,8 @@ mod tests {
             nodes: Labels::new(),
             credential: None,
             mask: None,
+            access: Access::Any,
+            stale: Stale::Refuse,
         }
     }
 

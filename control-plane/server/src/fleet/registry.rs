@@ -75,7 +75,10 @@ pub(crate) enum Standing {
 pub(crate) struct Fence {
     now: Instant,
     unknown_leases_end: Instant,
-    later_leases_end: Instant,
+    /// `None` if none can be granted any more.
+    later_leases_end: Option<Instant>,
+    /// How much longer nodes may serve reads.
+    stale: Duration,
 }
 
 impl Fence {
@@ -187,11 +190,12 @@ impl Registry {
     }
 
     /// Returns what fences a node that lacks a revision, if a lease granted from now on could last for another
-    /// `leases_without` it.
-    pub(crate) fn fence(&self, leases_without: Duration) -> Fence {
+    /// `leases_without` it, and if reads go on for `stale` after any lease.
+    pub(crate) fn fence(&self, leases_without: Duration, stale: Duration) -> Fence {
         let now = Instant::now();
         let lease = Duration::from_millis(LEASE_MS);
-        Fence { now, unknown_leases_end: self.started + lease, later_leases_end: now + leases_without }
+        let later_leases_end = (!leases_without.is_zero()).then(|| now + leases_without);
+        Fence { now, unknown_leases_end: self.started + lease, later_leases_end, stale }
     }
 
     /// Watches the nodes.
@@ -305,10 +309,10 @@ impl Tracked {
         kept
     }
 
-    /// Returns how long its process may act yet, at most.
-    pub(crate) fn lease_left(&self) -> Duration {
+    /// Returns how long its process may act yet, at most, if what it does goes on for `stale` after its lease.
+    pub(crate) fn authority_left(&self, stale: Duration) -> Duration {
         let end = self.process.as_ref().and_then(|process| process.leases_end);
-        end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
+        end.map_or(Duration::ZERO, |end| (end + stale).saturating_duration_since(Instant::now()))
     }
 
     /// Returns whether its process said that it stops.
@@ -323,7 +327,7 @@ impl Tracked {
 
     /// Says how a revision stands with this node.
     pub(crate) fn standing(&self, revision: Revision, fence: &Fence) -> Standing {
-        let earlier = self.earlier_leases_end.map(|end| end + ENDS_WITHIN).filter(|end| *end > fence.now);
+        let earlier = self.earlier_leases_end.map(|end| end + fence.stale + ENDS_WITHIN).filter(|end| *end > fence.now);
         let has_receipt = self.process.as_ref().is_some_and(|process| process.receipts.has(revision));
         match (has_receipt, earlier) {
             (true, None) => Standing::Acknowledged,
@@ -332,8 +336,9 @@ impl Tracked {
             (false, _) => {
                 let own = self.process.as_ref().and_then(|process| process.leases_end);
                 // What an earlier control plane granted to whomever is not known.
-                let end = fence.unknown_leases_end.max(fence.later_leases_end);
-                let end = own.max(self.earlier_leases_end).unwrap_or(end).max(end) + ENDS_WITHIN;
+                let known = own.max(self.earlier_leases_end).max(fence.later_leases_end);
+                let end = fence.unknown_leases_end.max(known.unwrap_or(fence.unknown_leases_end));
+                let end = end + fence.stale + ENDS_WITHIN;
                 if end <= fence.now { Standing::Fenced(end) } else { Standing::FenceRunning(end) }
             }
         }

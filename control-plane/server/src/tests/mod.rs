@@ -321,6 +321,8 @@ fn connection(name: &str, nodes: &[(&str, &str)]) -> v1::Document {
     let connection = v1::Connection {
         credential: None,
         mask: None,
+        access: v1::connection::Access::Any.into(),
+        stale_ms: 0,
         protocol: v1::connection::Protocol::Http.into(),
         upstream: "https://react.internal.example.com".into(),
         upstream_ca: None,

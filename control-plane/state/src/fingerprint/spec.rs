@@ -4,9 +4,11 @@ use super::Hash;
 use hoop_model::Spec;
 use hoop_model::spec::Transform;
 use hoop_model::spec::{
-    Algorithm, Audience, Builtin, ClaimCondition, Connection, Credential, CredentialForm, DataClass, Identity,
+    Access, Algorithm, Audience, Builtin, ClaimCondition, Connection, Credential, CredentialForm, DataClass, Identity,
 };
-use hoop_model::spec::{Issuer, KeySource, Person, Policy, Protocol, Recognise, Recording, Role, Secret, SecretSource};
+use hoop_model::spec::{
+    Issuer, KeySource, Person, Policy, Protocol, Recognise, Recording, Role, Secret, SecretSource, Stale,
+};
 use std::collections::BTreeMap;
 
 impl Hash {
@@ -107,6 +109,8 @@ impl Hash {
             hold,
             nodes,
             mask,
+            access,
+            stale,
         } = connection;
         self.number(3);
         self.number(match protocol {
@@ -129,6 +133,17 @@ impl Hash {
         if let Some(mask) = mask {
             self.number(11);
             self.list(mask.iter(), |hash, class| hash.text(class.as_str()));
+        }
+        match access {
+            Access::Any => {}
+            Access::Read => self.number(13),
+        }
+        match stale {
+            Stale::Refuse => {}
+            Stale::Serve(window) => {
+                self.number(14);
+                self.millis(*window);
+            }
         }
     }
 

@@ -294,6 +294,7 @@ fn holds_of_nodes_are_forgotten_after_an_hour_and_take_no_room_from_administrato
 #[test]
 fn contents_of_no_state_are_refused() {
     let empty = || Contents {
+        longest_stale: std::time::Duration::ZERO,
         cluster_version: 1,
         revision: Revision::default(),
         log_time: UnixMillis(0),
@@ -323,4 +324,26 @@ fn contents_of_no_state_are_refused() {
     assert_eq!(found, Err(Inconsistent::ObjectTwice(reference(Kind::Issuer, "ci"))));
     let alone = State::restore(Contents { objects: stored[1..].to_vec(), ..empty() });
     assert!(matches!(alone, Err(Inconsistent::Dangling { .. })));
+}
+
+#[test]
+fn a_window_that_was_ever_applied_counts_for_who_may_not_have_heard_of_its_end() {
+    use hoop_model::Spec;
+    use hoop_model::spec::{Access, Connection, Stale};
+    let stale = |seconds| {
+        let Spec::Connection(plain) = connection("https://a.test") else { panic!("not a connection") };
+        let stale = Stale::Serve(std::time::Duration::from_secs(seconds));
+        Spec::Connection(Connection { access: Access::Read, stale, ..plain })
+    };
+    let mut state = born();
+    let windows = [connection("https://a.test"), stale(60), stale(30), connection("https://a.test")];
+    let known = windows.into_iter().zip(2..).map(|(spec, index)| {
+        let _ = applied(&mut state, index, vec![object("a", spec, 1)]);
+        assert_eq!(restored(&state), state);
+        state.longest_stale().as_secs()
+    });
+    assert_eq!(known.collect::<Vec<_>>(), [0, 60, 60, 60]);
+    let _ = applied(&mut state, 6, vec![object("a", stale(30), 1)]);
+    let forgotten = Contents { longest_stale: std::time::Duration::ZERO, ..contents(&state) };
+    assert_eq!(State::restore(forgotten).unwrap().longest_stale().as_secs(), 30, "a connection has it");
 }

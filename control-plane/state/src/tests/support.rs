@@ -1,7 +1,7 @@
 //! Proposals in few words.
 
 use crate::*;
-use hoop_model::spec::{Algorithm, Audience, ClaimCondition, Connection, Identity, Issuer};
+use hoop_model::spec::{Access, Algorithm, Audience, ClaimCondition, Connection, Identity, Issuer, Stale};
 use hoop_model::spec::{KeySource, Labels, Origin, Policy, Protocol, Recording};
 use hoop_model::{ChainHead, ChainId, ContentHash, EvidenceKey, Head, Incarnation, Kind, ResourceName, Revision};
 use hoop_model::{SegmentRoot, Spec, Uid, UnixMillis};
@@ -51,6 +51,8 @@ pub(crate) fn connection(upstream: &str) -> Spec {
         upstream_ca: None,
         credential: None,
         mask: None,
+        access: Access::Any,
+        stale: Stale::Refuse,
         environment: Some(name("prod")),
         recording: Recording::Standard,
         session_grace: Duration::ZERO,
@@ -162,6 +164,7 @@ pub(crate) fn contents(state: &State) -> Contents {
         cluster_version: state.cluster_version(),
         revision: state.revision(),
         log_time: state.log_time(),
+        longest_stale: state.longest_stale(),
         birth: state.birth().cloned(),
         objects: state.stored_objects().cloned().collect(),
         join_tokens: state.join_tokens().map(|(hash, token)| (*hash, token.clone())).collect(),

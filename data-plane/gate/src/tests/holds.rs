@@ -5,6 +5,7 @@ use crate::*;
 use hoop_audit::{Durability, Entry, HoldStage, HoldStep, Outcome, Receipt};
 use hoop_model::{ApprovalId, Code, ContentField, Refusal, SessionId, UnixMillis};
 use hoop_policy::{Rules, VerdictCache};
+use std::time::Duration;
 
 const LIVE: Standing = Standing::Live(IDENTITY_REVISION);
 const APPROVAL: ApprovalId = ApprovalId::mint(0xa1);
@@ -61,7 +62,7 @@ fn over(turn: Turn) -> Over {
 fn rejudge(waiting: Waiting, rules: &Rules, generation: Option<u64>, standing: Standing) -> Rejudged {
     let lease = Lease::NONE.renewed(BootMillis(0), LONGEST_GRANT);
     let standing = |_| standing;
-    let authority = Authority { lease, applied: rules.revision(), standing: &standing };
+    let authority = Authority { lease, stale: Duration::ZERO, applied: rules.revision(), standing: &standing };
     let cache = &mut VerdictCache::new();
     waiting.rejudge(Current { rules, cache, generation, authority }, now(1, UnixMillis(1)))
 }
@@ -135,7 +136,7 @@ fn a_held_command_is_released_once_and_every_step_of_it_is_recorded() {
     assert_eq!((permit.approval(), permit.digest(), permit.command()), (Some(APPROVAL), Some(digest), command));
     assert_eq!((permit.revision(), spent.approval()), (revision(12), APPROVAL));
     let lease = Lease::NONE.renewed(BootMillis(0), LONGEST_GRANT);
-    let authority = Authority { lease, applied: revision(12), standing: &|_| LIVE };
+    let authority = Authority { lease, stale: Duration::ZERO, applied: revision(12), standing: &|_| LIVE };
     assert_eq!(permit.redeem(&authority, now(1, UnixMillis(1))).unwrap().command(), command);
     assert!(matches!(opened(stands(HoldState::Pending), &mut kept), Turn::Over(_)), "spent until it is finished");
     kept.finished(spent);

@@ -140,7 +140,7 @@ fn a_permit_is_never_redeemed_at_or_after_the_deadline() {
         let lease = Lease::NONE.renewed(BootMillis(sent), Duration::from_millis(granted));
         let boot = BootMillis((sent + granted.min(15_000)).saturating_add_signed(distance));
         let standing = |_| Standing::Live(IDENTITY_REVISION);
-        let authority = Authority { lease, applied: revision(10), standing: &standing };
+        let authority = Authority { lease, stale: Duration::ZERO, applied: revision(10), standing: &standing };
         let redeemed = permit().redeem(&authority, Now { boot, wall: UnixMillis(1) });
         prop_assert_eq!(redeemed.as_ref().is_ok(), distance < 0);
         prop_assert!(redeemed.as_ref().err().is_none_or(|refusal| refusal.code == Code::LeaseExpired));

@@ -14,6 +14,7 @@ use hoop_policy::{Rules, VerdictCache};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 const LIVE: Standing = Standing::Live(IDENTITY_REVISION);
 
@@ -335,7 +336,8 @@ impl World {
     fn rejudge(&mut self, at: usize, waiting: Waiting) -> Option<Flight> {
         let node = &mut self.nodes[at];
         let rules = &self.revisions[node.rules];
-        let authority = Authority { lease: node.lease, applied: rules.revision(), standing: &|_| LIVE };
+        let authority =
+            Authority { lease: node.lease, stale: Duration::ZERO, applied: rules.revision(), standing: &|_| LIVE };
         let current = Current { rules, cache: &mut node.cache, generation: Some(GENERATION), authority };
         match waiting.rejudge(current, now(1, UnixMillis(1))) {
             Rejudged::Wait(waiting) => Some(Flight::Waiting(waiting)),
@@ -388,7 +390,8 @@ impl World {
         let verdict = judged.judge(&mut node.cache, &subject, &name("react"), &intent("http:PATCH")).verdict;
         assert!(!matches!(verdict, Verdict::Refuse(_)), "the policy refuses it");
         node.spent.push(spent);
-        let authority = Authority { lease: node.lease, applied: permit.revision(), standing: &|_| LIVE };
+        let authority =
+            Authority { lease: node.lease, stale: Duration::ZERO, applied: permit.revision(), standing: &|_| LIVE };
         let Ok(cleared) = permit.redeem(&authority, now(1, UnixMillis(1))) else {
             assert_eq!(node.lease, Lease::NONE);
             self.seen.insert("claimed and not sent");

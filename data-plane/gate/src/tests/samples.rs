@@ -2,7 +2,7 @@
 
 use crate::*;
 use hoop_audit::{Chain, Durability, Entry, Named, Receipt};
-use hoop_model::spec::{Connection, Origin, Policy, Protocol, Recording};
+use hoop_model::spec::{Access, Connection, Origin, Policy, Protocol, Recording, Stale};
 use hoop_model::{
     ContentField, Effect, Incarnation, Intent, Metadata, Object, ResourceName, Revision, SessionId, Spec, Target,
     TraceId, Uid, UnixMillis, UnixSeconds, Value,
@@ -56,6 +56,8 @@ pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) 
     let connection = Connection {
         credential: None,
         mask: None,
+        access: Access::Any,
+        stale: Stale::Refuse,
         protocol: Protocol::Http,
         upstream: Origin::parse("https://react.internal").unwrap(),
         upstream_ca: None,
@@ -86,6 +88,7 @@ pub(super) fn request() -> OpenSession {
         subject,
         identity_revision: IDENTITY_REVISION,
         connection: Named { uid: Uid::mint(2), name: name("react") },
+        access: Access::Any,
         run: "4711".into(),
         issuer: "https://ci.example.com".into(),
         token_expires: EXP,
@@ -159,7 +162,7 @@ pub(super) fn permit() -> Permit {
 /// Redeems a permit at revision 10 with a lease up to `boot+15000ms`.
 pub(super) fn redeem(permit: Permit, standing: Standing, now: Now) -> Result<Cleared, Box<hoop_model::Refusal>> {
     let lease = Lease::NONE.renewed(BootMillis(0), Duration::from_secs(15));
-    permit.redeem(&Authority { lease, applied: revision(10), standing: &|_| standing }, now)
+    permit.redeem(&Authority { lease, stale: Duration::ZERO, applied: revision(10), standing: &|_| standing }, now)
 }
 
 pub(super) fn now(boot: u64, wall: UnixMillis) -> Now {

@@ -200,9 +200,12 @@ fn a_permit_needs_the_identity_that_was_judged_at_a_snapshot_not_older() {
         assert_eq!(redeem(permit(), standing, at).unwrap_err().code, code, "{standing:?}");
     }
     let lease = Lease::NONE.renewed(BootMillis(0), LONGEST_GRANT);
-    let older = Authority { lease, applied: revision(9), standing: &|_| LIVE };
+    let older = Authority { lease, stale: Duration::ZERO, applied: revision(9), standing: &|_| LIVE };
     assert_eq!(permit().redeem(&older, at).unwrap_err().code, Code::NotReady);
-    assert_eq!(permit().redeem(&Authority { lease: Lease::NONE, ..older }, at).unwrap_err().code, Code::LeaseExpired);
+    assert_eq!(
+        permit().redeem(&Authority { lease: Lease::NONE, stale: Duration::ZERO, ..older }, at).unwrap_err().code,
+        Code::LeaseExpired
+    );
 }
 
 #[test]
@@ -219,4 +222,90 @@ fn a_lease_counts_from_when_its_renewal_was_sent_and_the_last_sent_has_the_say()
     assert!(!ten.renewed(BootMillis(2_000), Duration::from_nanos(1)).is_live(BootMillis(2_000)));
     assert_eq!(ten.renewed(BootMillis(2_000), Duration::MAX).deadline(), BootMillis(17_000));
     assert!(!Lease::NONE.is_live(BootMillis(0)));
+}
+
+/// Submits a command where the policy allows everything.
+fn stepped(request: OpenSession, action: &'static str) -> Result<Permit, Code> {
+    let (all, mut cache) = (rules("permit (principal, action, resource);", 10), VerdictCache::new());
+    let admission = Session::open(request, &all, &mut cache, UnixMillis(1));
+    let receipt = record(SessionId::mint(9), admission.entry());
+    let mut session = admission.after(receipt).unwrap();
+    match take(session.submit(&all, &mut cache, intent(action), None, UnixMillis(1))) {
+        Step::Forward(permit) => Ok(permit),
+        Step::Refuse(refusal) => Err(refusal.code),
+        Step::Hold(held) => panic!("held: {held:?}"),
+    }
+}
+
+#[test]
+fn dp_01_without_a_lease_only_reads_go_on_within_the_window_and_only_of_whom_the_snapshot_knows() {
+    let seconds = Duration::from_secs;
+    let lease = Lease::NONE.renewed(BootMillis(0), seconds(15));
+    let redeem = |action, stale, standing: Standing, boot| {
+        let authority = Authority { lease, stale, applied: revision(10), standing: &|_| standing };
+        let permit = stepped(request(), action).unwrap();
+        permit
+            .redeem(&authority, Now { boot: BootMillis(boot), wall: UnixMillis(1_000_000) })
+            .map(|_| ())
+            .map_err(|r| r.code)
+    };
+    let live = Standing::Live(IDENTITY_REVISION);
+    let window = seconds(60);
+    let cases = [
+        ("http:GET", window, live, 14_999, Ok(())),
+        ("http:POST", window, live, 14_999, Ok(())),
+        ("http:GET", window, live, 15_000, Ok(())),
+        ("http:HEAD", window, live, 74_999, Ok(())),
+        ("http:OPTIONS", window, live, 74_999, Ok(())),
+        ("http:GET", window, live, 75_000, Err(Code::LeaseExpired)),
+        ("http:POST", window, live, 15_000, Err(Code::LeaseExpired)),
+        ("http:GET", Duration::ZERO, live, 15_000, Err(Code::LeaseExpired)),
+        ("http:GET", window, Standing::Suspended, 15_000, Err(Code::IdentitySuspended)),
+        ("http:GET", window, Standing::Gone, 15_000, Err(Code::IdentityNone)),
+        ("http:GET", window, Standing::Live(revision(9)), 15_000, Err(Code::IdentityChanged)),
+        // However long a window is said to be.
+        ("http:GET", seconds(86_400), live, 15_000 + 3_599_999, Ok(())),
+        ("http:GET", seconds(86_400), live, 15_000 + 3_600_000, Err(Code::LeaseExpired)),
+    ];
+    for (action, stale, standing, boot, expected) in cases {
+        assert_eq!(redeem(action, stale, standing, boot), expected, "{action} {stale:?} {standing:?} {boot}");
+    }
+}
+
+#[test]
+fn dp_01_a_window_counts_from_the_end_of_the_last_lease_and_nothing_puts_it_off() {
+    let (window, seconds) = (Duration::from_secs(60), Duration::from_secs);
+    let at = |lease: Lease, boot| lease.reach(BootMillis(boot), window);
+    // A machine that has just started: a lease that never was has no window.
+    assert_eq!(at(Lease::NONE, 1), Reach::Nothing);
+    assert_eq!(at(Lease::NONE.renewed(BootMillis(0), Duration::ZERO), 1), Reach::Nothing);
+    let lease = Lease::NONE.renewed(BootMillis(1_000), seconds(10));
+    assert_eq!(
+        [10_999, 11_000, 70_999, 71_000].map(|boot| at(lease, boot)),
+        [Reach::All, Reach::Reads, Reach::Reads, Reach::Nothing]
+    );
+    // A node that cannot apply what it lacks is granted nothing, each second.
+    let stuck = (12..60).fold(lease, |lease, second| lease.renewed(BootMillis(second * 1_000), Duration::ZERO));
+    assert_eq!([70_999, 71_000].map(|boot| at(stuck, boot)), [Reach::Reads, Reach::Nothing]);
+    let ended = lease.renewed(BootMillis(5_000), Duration::ZERO);
+    assert_eq!([4_999, 5_000, 65_000].map(|boot| at(ended, boot)), [Reach::All, Reach::Reads, Reach::Nothing]);
+    // Of an earlier process.
+    let taken_up = Lease::NONE.taken_up(BootMillis(11_000), BootMillis(30_000));
+    assert_eq!([30_000, 70_999, 71_000].map(|boot| at(taken_up, boot)), [Reach::Reads, Reach::Reads, Reach::Nothing]);
+    assert_eq!(at(Lease::NONE.taken_up(BootMillis(45_001), BootMillis(30_000)), 30_000), Reach::Nothing);
+    assert_eq!(lease.taken_up(BootMillis(12_000), BootMillis(2_000)), lease, "there is another");
+}
+
+#[test]
+fn where_only_reads_are_let_through_policy_is_not_asked_about_anything_else() {
+    let request = || OpenSession { access: hoop_model::spec::Access::Read, ..request() };
+    let cases = [
+        ("http:GET", Ok(())),
+        ("http:POST", Err(Code::ReadOnly)),
+        ("http:PATCH", Err(Code::ReadOnly)),
+        ("http:DELETE", Err(Code::ReadOnly)),
+    ];
+    for (action, expected) in cases {
+        assert_eq!(stepped(request(), action).map(|_| ()), expected, "{action}");
+    }
 }

@@ -152,10 +152,10 @@ impl Link {
     /// A lease that another control-plane node has granted meanwhile has the say, and is not shortened.
     fn take_up_lease(&self, good: &LastGood, revision: Revision) -> Result<(), Useless> {
         let now = BootMillis(hoop_node::clock::boot_now_ms());
-        let left = good.lease(revision)?.and_then(|deadline| deadline.0.checked_sub(now.0));
-        if let Some(left) = left {
-            let lease = self.shared.lease.load().renewed(now, Duration::from_millis(left));
+        if let Some(end) = good.lease(revision)? {
+            let lease = self.shared.lease.load().taken_up(end, now);
             self.shared.lease.store(Arc::new(lease));
+            let left = end.0.saturating_sub(now.0);
             tracing::info!(left_ms = left, "what is left of the lease is taken up");
         }
         Ok(())

@@ -66,6 +66,8 @@ impl Holding<'_> {
     /// What its caller is told.
     pub(crate) async fn hold(&self, held: Held) -> Result<Freed, Box<Refusal>> {
         let deadline = Instant::now() + self.patience();
+        // Reads may go on without a lease; nobody is asked for anything.
+        self.shard.look(|_| ())?;
         let desk = self.desk();
         if !desk.is_attached() {
             return Err(held.unopened());

@@ -109,7 +109,7 @@ impl Holding<'_> {
             rules: &world.policy.rules,
             cache: &mut self.shard.verdicts.borrow_mut(),
             generation: backend.map(|backend| backend.generation),
-            authority: Authority { lease, applied: world.policy.revision, standing: &standing },
+            authority: Authority { lease, stale: Duration::ZERO, applied: world.policy.revision, standing: &standing },
         };
         waiting.rejudge(current, now)
     }

@@ -112,6 +112,8 @@ fn issuer(key: &EcdsaKeyPair) -> Spec {
 
 fn connection(upstream: std::net::SocketAddr, recording: Recording) -> Spec {
     Spec::Connection(spec::Connection {
+        access: spec::Access::Any,
+        stale: spec::Stale::Refuse,
         protocol: Protocol::Http,
         upstream: Origin::parse(&format!("http://{upstream}")).unwrap(),
         upstream_ca: None,

@@ -40,15 +40,23 @@ pub(crate) async fn send(
     let Sending { mut head, body, over: Checkout { mut line, key }, backend } = sending;
     // INVARIANT (I10): from here to the first write there is no point where this task could be suspended.
     let now = shard::now();
-    let plan = shard.look(|world| sign_in(&mut head, backend, world))??;
+    let plan = shard.look_stale(|world| sign_in(&mut head, backend, world))??;
     let method = head.method.clone();
     let (upload, progress) = Upload::new(body, &plan, &head.headers);
     let request = Request::from_parts(head, upload);
     let response_timeout = backend.spec.response_timeout;
-    let cleared = shard.look(|world| {
+    let cleared = shard.look_stale(|world| {
         let standing = |identity| world.policy.standing(identity, now.wall.to_seconds());
         let lease = **shard.shared.lease.load();
-        permit.redeem(&Authority { lease, applied: world.policy.revision, standing: &standing }, now)
+        permit.redeem(
+            &Authority {
+                lease,
+                stale: world.policy.stale(backend),
+                applied: world.policy.revision,
+                standing: &standing,
+            },
+            now,
+        )
     })??;
     if let Some(account) = account {
         account.sending(&progress)?;

@@ -6,7 +6,7 @@ use crate::shard::Shard;
 use crate::upstream::upload::Progress;
 use crate::world::{Backend, World};
 use hoop_audit::{CloseReason, Durability, Entry, Named};
-use hoop_gate::{OpenSession, Session, Standing};
+use hoop_gate::{OpenSession, Reach, Session, Standing};
 use hoop_model::spec::Recording;
 use hoop_model::{Code, ContentHash, Refusal, Revision, SessionId, TraceId, Uid, UnixMillis};
 use hoop_policy::Subject;
@@ -247,6 +247,7 @@ async fn open(
         },
         identity_revision: caller.changed,
         connection: Named { uid: backend.uid, name: backend.name.clone() },
+        access: backend.spec.access,
         run,
         issuer: caller.claims.iss().into(),
         token_expires: caller.claims.exp(),
@@ -336,7 +337,13 @@ const fn durability(recording: Recording) -> Durability {
 pub(crate) fn sweep(shard: &Shard) -> bool {
     let now = hoop_node::clock::unix_now();
     let world = shard.shared.world.load_full();
-    let has_lease = shard.shared.lease.load().is_live(crate::shard::now().boot);
+    let (lease, boot) = (**shard.shared.lease.load(), crate::shard::now().boot);
+    let has_lease = lease.is_live(boot);
+    // Whatever goes on in a session where reads go on is a read.
+    let goes_on = |held: &Held| {
+        let served = |world: &Arc<World>| world.policy.stale_of(held.key.connection, held.key.generation);
+        has_lease || lease.reach(boot, world.as_ref().map_or(Duration::ZERO, served)) != Reach::Nothing
+    };
     for held in shard.sessions.borrow().open.values() {
         let over = match reason_to_close(held, world.as_deref(), now) {
             Some(CloseReason::Expired | CloseReason::Revoked) => true,
@@ -349,7 +356,7 @@ pub(crate) fn sweep(shard: &Shard) -> bool {
             )
             | None => false,
         };
-        match (over, has_lease) {
+        match (over, goes_on(held)) {
             (true, _) => held.cut(Over::Session),
             (false, false) => held.cut(Over::Authority),
             (false, true) => held.cut_at.set(None),

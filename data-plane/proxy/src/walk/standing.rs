@@ -11,6 +11,7 @@ use hoop_wire::v1::{self, holds_client::HoldsClient};
 use http::{HeaderMap, Response};
 use serde_json::{Value, json};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -26,7 +27,7 @@ pub(super) async fn standing(
     headers: &HeaderMap,
     id: &str,
 ) -> Result<Response<Reply>, Box<Refusal>> {
-    let mut world = shard.world()?;
+    let mut world = shard.look(Arc::clone)?;
     let caller = token::authenticate(shard, &mut world, bearer(headers)?).await?;
     let id: ApprovalId = id.parse().map_err(|_| unknown())?;
     let request = request(&caller, id)?;

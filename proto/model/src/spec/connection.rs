@@ -1,6 +1,6 @@
 //! Connection: one backend behind the gateway.
 
-use super::{ClassName, Credential, InvalidSpec, Origin, Scheme, require};
+use super::{ClassName, Credential, InvalidSpec, Origin, Scheme, Stale, require};
 use crate::ResourceName;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,6 +27,17 @@ pub enum Recording {
     Strict,
 }
 
+/// What may be done through a connection, whatever the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Whatever the policy allows.
+    #[default]
+    Any,
+    /// What only reads: every other command is refused.
+    Read,
+}
+
 /// One backend behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -45,6 +56,12 @@ pub struct Connection {
     /// there is; an empty list masks nothing, and says so where it is read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Vec<ClassName>>,
+    /// What may be done through it.
+    #[serde(default)]
+    pub access: Access,
+    /// What a node may do here once its lease is over.
+    #[serde(default)]
+    pub stale: Stale,
     /// The environment the backend belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<ResourceName>,
@@ -83,6 +100,9 @@ impl Connection {
         let timeout = Duration::from_millis(100)..=Duration::from_secs(3600);
         require(timeout.contains(&self.response_timeout), "responseTimeout", "must be 100ms to 1h")?;
         require(self.hold <= Duration::from_secs(600), "hold", "must be at most 10m")?;
+        let may_be_stale = self.stale == Stale::Refuse || self.access == Access::Read;
+        require(may_be_stale, "stale", "`serve` needs `access: read`")?;
+        self.stale.check()?;
         let ca_fits = self.upstream_ca.is_none() || self.upstream.scheme == Scheme::Https;
         require(ca_fits, "upstreamCa", "needs an `https://` upstream")?;
         self.credential.as_ref().map_or(Ok(()), Credential::check)?;

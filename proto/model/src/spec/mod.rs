@@ -10,8 +10,9 @@ mod person;
 mod policy;
 mod role;
 mod secret;
+mod stale;
 
-pub use connection::{Connection, Labels, Protocol, Recording};
+pub use connection::{Access, Connection, Labels, Protocol, Recording};
 pub use credential::{Credential, CredentialForm};
 pub use data_class::{Builtin, ClassName, DataClass, InvalidClassName, Recognise, Transform};
 pub use identity::{ClaimCondition, ContainsText, Identity, IntegerIs};
@@ -21,6 +22,7 @@ pub use person::Person;
 pub use policy::{MAX_POLICY_BYTES, Policy};
 pub use role::{Right, Role, UnknownRight};
 pub use secret::{InvalidSecretValue, MAX_SECRET_BYTES, MIN_SECRET_BYTES, Secret, SecretSource, SecretValue};
+pub use stale::{LONGEST_STALE, Stale};
 
 /// Says that a spec contradicts itself or leaves a bound, in the administrator's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

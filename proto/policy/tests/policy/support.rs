@@ -1,6 +1,8 @@
 //! Objects, subjects and commands in few words.
 
-use hoop_model::spec::{ClaimCondition, Connection, Identity, Origin, Person, Policy, Protocol, Recording};
+use hoop_model::spec::{
+    Access, ClaimCondition, Connection, Identity, Origin, Person, Policy, Protocol, Recording, Stale,
+};
 use hoop_model::{
     Context, Effect, Intent, Judgement, Metadata, Object, Refusal, ResourceName, Revision, Spec, Target, Uid, Value,
     Verdict,
@@ -29,6 +31,8 @@ pub(crate) fn connection(text: &str, environment: Option<&str>) -> Arc<Object> {
     let spec = Connection {
         credential: None,
         mask: None,
+        access: Access::Any,
+        stale: Stale::Refuse,
         protocol: Protocol::Http,
         upstream: Origin::parse("http://127.0.0.1:1").unwrap(),
         upstream_ca: None,

@@ -69,3 +69,34 @@ fn a_node_stays_stuck_until_it_applies_what_it_could_not() {
     seat.applied(at(5));
     assert!(!seat.is_stuck());
 }
+
+#[tokio::test(start_paused = true)]
+async fn dp_01_a_node_that_is_not_heard_from_is_fenced_after_its_lease_and_the_longest_window() {
+    let registry = Arc::new(Registry::empty());
+    let name = ResourceName::parse("n1").unwrap();
+    let revision = Revision { epoch: 1, index: 2 };
+    let began = Instant::now();
+    let (seat, heard) = registry.seat(&name, process(1), Revision { epoch: 1, index: 1 });
+    tokio::time::advance(Duration::from_secs(100)).await;
+    seat.granted(15_000, UnixMillis(1));
+    drop((seat, heard));
+    let standing = |stale| {
+        let fence = registry.fence(Duration::ZERO, Duration::from_secs(stale));
+        registry.nodes.borrow().node(&name).unwrap().standing(revision, &fence)
+    };
+    let end = |stale| began + Duration::from_secs(115 + stale) + ENDS_WITHIN;
+    for stale in [0, 60, 3_600] {
+        assert_eq!(standing(stale), Standing::FenceRunning(end(stale)));
+    }
+    let left =
+        |stale| registry.nodes.borrow().node(&name).unwrap().authority_left(Duration::from_secs(stale)).as_secs();
+    assert_eq!([left(0), left(60)], [15, 75]);
+    tokio::time::advance(Duration::from_secs(15) + ENDS_WITHIN).await;
+    assert_eq!([standing(0), standing(60)], [Standing::Fenced(end(0)), Standing::FenceRunning(end(60))]);
+    // Another process of the node carried it out; the earlier one may read on.
+    let (seat, _heard) = registry.seat(&name, process(2), Revision::default());
+    seat.receipt(revision, Vec::new());
+    assert_eq!([standing(0), standing(60)], [Standing::Acknowledged, Standing::FenceRunning(end(60))]);
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(standing(60), Standing::Acknowledged);
+}

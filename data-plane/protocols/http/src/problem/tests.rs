@@ -30,6 +30,7 @@ connection_unknown 421
 connect_not_permitted 403
 not_permitted 403
 forbidden 403
+read_only 403
 policy_error 403
 nothing_to_judge 403
 approval_required 428
