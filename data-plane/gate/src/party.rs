@@ -2,9 +2,8 @@
 
 use crate::{Authority, Now, Reach, Standing, judging};
 use hoop_audit::{Durability, Named};
-use hoop_model::spec::Access;
 use hoop_model::{Code, Intent, Judgement, Refusal, Revision, SessionId, TraceId, UnixMillis, Verdict};
-use hoop_policy::{Rules, Subject, VerdictCache, only_reads};
+use hoop_policy::{Rules, Subject, VerdictCache};
 use std::sync::Arc;
 
 /// What never changes in a session.
@@ -16,8 +15,6 @@ pub(crate) struct Party {
     /// The revision of the identity that was matched.
     pub(crate) identity_revision: Revision,
     pub(crate) connection: Named,
-    /// What may be done there at all.
-    pub(crate) access: Access,
     pub(crate) run: Box<str>,
     /// When the session's token, and the grace after it, are over.
     pub(crate) ends_at: UnixMillis,
@@ -33,9 +30,6 @@ impl Party {
 
     /// Judges a command of an open session.
     pub(crate) fn command(&self, rules: &Rules, cache: &mut VerdictCache, intent: &Intent) -> Judgement {
-        if self.access == Access::Read && !intent.effects.is_empty() && !only_reads(&intent.effects) {
-            return judging::refused(rules.revision(), Code::ReadOnly, "this connection only reads");
-        }
         rules.judge(cache, &self.subject, &self.connection.name, intent)
     }
 

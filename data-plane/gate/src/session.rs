@@ -4,7 +4,6 @@ use crate::decided::Pending;
 use crate::party::{Asker, Party};
 use crate::{Admission, Decided, judging};
 use hoop_audit::{CloseReason, CommandId, Durability, Entry, Judged, Named, Opening};
-use hoop_model::spec::Access;
 use hoop_model::{Intent, Judgement, Revision, SessionId, TraceId, UnixMillis, UnixSeconds, Verdict};
 use hoop_policy::{Rules, Subject, VerdictCache};
 use std::sync::Arc;
@@ -24,8 +23,6 @@ pub struct OpenSession {
     pub identity_revision: Revision,
     /// The connection.
     pub connection: Named,
-    /// What may be done there at all.
-    pub access: Access,
     /// The run that the token names.
     pub run: Box<str>,
     /// The token's `iss`.
@@ -123,7 +120,6 @@ impl OpenSession {
             identity: identity.clone(),
             identity_revision: self.identity_revision,
             connection: self.connection.clone(),
-            access: self.access,
             run: self.run.clone(),
             ends_at: self.token_expires.to_millis().after(self.grace.min(LONGEST_GRACE)),
             durability: self.durability,

@@ -3,8 +3,9 @@
 use crate::settle::{Outcome, Settled, settle};
 use crate::slice::{Ending, Unjudgeable};
 use crate::statement::{Mode, Role};
-use crate::vocabulary::{APPROVE, CONNECT, fits};
+use crate::vocabulary::{APPROVE, CONNECT, fits, is_read};
 use crate::{Rules, Subject, VerdictCache};
+use hoop_model::spec::Access;
 use hoop_model::{
     Code, Context, Effect, Intent, Judgement, PolicyRef, Refusal, Requirement, ResourceName, Target, Verdict,
 };
@@ -122,9 +123,9 @@ impl Rules {
         if question.effects.len() > MAX_EFFECTS {
             return Err(question.refuse(Code::PolicyError, "the command has too many effects to be judged", None));
         }
-        if self.connection(question.connection).is_none() {
+        let Some(access) = self.access(question.connection) else {
             return Err(question.refuse(Code::ConnectionUnknown, "there is no such connection", None));
-        }
+        };
         for effect in question.effects {
             let fitting = match question.about {
                 About::Session => effect.action == CONNECT && effect.target == Target::Connection,
@@ -132,6 +133,13 @@ impl Rules {
             };
             if !fitting || self.vocabulary.action(&effect.action).is_none() {
                 return Err(question.refuse(Code::PolicyError, "policy does not know this action", Some(effect)));
+            }
+            let is_open = match (question.about, access) {
+                (About::Session, _) | (About::Command, Access::Any) => true,
+                (About::Command, Access::Read) => is_read(effect),
+            };
+            if !is_open {
+                return Err(question.refuse(Code::ReadOnly, "this connection only reads", Some(effect)));
             }
             if !fits(&effect.action, question.context) {
                 let message = "what is known about the command is not what policy expects";

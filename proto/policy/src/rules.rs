@@ -7,7 +7,7 @@ use crate::vocabulary::{APPROVE, Lineage, Vocabulary};
 use crate::{ApprovalSubject, PersonSubject, Subject};
 use aws_lc_rs::digest::{SHA256, digest};
 use cedar_policy::EntityUid;
-use hoop_model::spec::Policy;
+use hoop_model::spec::{Access, Policy};
 use hoop_model::{ContentHash, Object, ResourceName, Revision, Spec, Target, Uid};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +27,7 @@ pub struct Rules {
     pub(crate) seal: Arc<Revision>,
     pub(crate) vocabulary: Arc<Vocabulary>,
     policies: BTreeMap<ResourceName, Arc<Compiled>>,
-    connections: BTreeMap<ResourceName, Option<ResourceName>>,
+    connections: BTreeMap<ResourceName, (Option<ResourceName>, Access)>,
     index: Index,
 }
 
@@ -69,7 +69,7 @@ impl Rules {
                     Err(found) => errors.extend(found),
                 },
                 Spec::Connection(connection) => {
-                    connections.insert(name.clone(), connection.environment.clone());
+                    connections.insert(name.clone(), (connection.environment.clone(), connection.access));
                 }
                 Spec::Issuer(_)
                 | Spec::Identity(_)
@@ -102,7 +102,12 @@ impl Rules {
 
     /// Returns the connection's environment, or `None` if there is no such connection.
     pub(crate) fn connection(&self, name: &ResourceName) -> Option<Option<&ResourceName>> {
-        self.connections.get(name).map(Option::as_ref)
+        self.connections.get(name).map(|(environment, _)| environment.as_ref())
+    }
+
+    /// Returns what may be done through a connection at all, or `None` if there is no such connection.
+    pub(crate) fn access(&self, name: &ResourceName) -> Option<Access> {
+        self.connections.get(name).map(|(_, access)| *access)
     }
 
     /// Gathers the statements that could have a say in one effect.

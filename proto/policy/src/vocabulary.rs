@@ -66,7 +66,12 @@ const READS: [&str; 3] = ["http:GET", "http:HEAD", "http:OPTIONS"];
 /// Returns whether a command reads and does nothing else. One without effects does not.
 #[must_use]
 pub fn only_reads(effects: &[hoop_model::Effect]) -> bool {
-    !effects.is_empty() && effects.iter().all(|effect| READS.contains(&&*effect.action))
+    !effects.is_empty() && effects.iter().all(is_read)
+}
+
+/// Returns whether an effect is of an action in `read`.
+pub(crate) fn is_read(effect: &hoop_model::Effect) -> bool {
+    READS.contains(&&*effect.action)
 }
 
 #[derive(Clone, Copy)]

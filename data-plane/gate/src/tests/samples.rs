@@ -49,6 +49,11 @@ pub(super) fn rules(cedar: &str, index: u64) -> Rules {
 
 /// Compiles several policies as one revision, after another.
 pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) -> Rules {
+    compiled_with(Access::Any, policies, index, previous)
+}
+
+/// The same, of a connection with this access.
+pub(super) fn compiled_with(access: Access, policies: &[&str], index: u64, previous: Option<&Rules>) -> Rules {
     let object = |name_of: &str, bits, spec| {
         let metadata = Metadata { name: name(name_of), uid: Uid::mint(bits), generation: 1, revision: revision(1) };
         Arc::new(Object { metadata, spec })
@@ -56,7 +61,7 @@ pub(super) fn compiled(policies: &[&str], index: u64, previous: Option<&Rules>) 
     let connection = Connection {
         credential: None,
         mask: None,
-        access: Access::Any,
+        access,
         stale: Stale::Refuse,
         protocol: Protocol::Http,
         upstream: Origin::parse("https://react.internal").unwrap(),
@@ -88,7 +93,6 @@ pub(super) fn request() -> OpenSession {
         subject,
         identity_revision: IDENTITY_REVISION,
         connection: Named { uid: Uid::mint(2), name: name("react") },
-        access: Access::Any,
         run: "4711".into(),
         issuer: "https://ci.example.com".into(),
         token_expires: EXP,

@@ -3,6 +3,7 @@
 use super::samples::*;
 use crate::*;
 use hoop_audit::{CloseReason, CommandId, CommandVerdict, Durability, Entry, Outcome, Release};
+use hoop_model::spec::Access;
 use hoop_model::{Code, Refusal, SessionId, UnixMillis};
 use hoop_policy::VerdictCache;
 use std::time::Duration;
@@ -225,9 +226,10 @@ fn a_lease_counts_from_when_its_renewal_was_sent_and_the_last_sent_has_the_say()
 }
 
 /// Submits a command where the policy allows everything.
-fn stepped(request: OpenSession, action: &'static str) -> Result<Permit, Code> {
-    let (all, mut cache) = (rules("permit (principal, action, resource);", 10), VerdictCache::new());
-    let admission = Session::open(request, &all, &mut cache, UnixMillis(1));
+fn stepped(access: Access, action: &'static str) -> Result<Permit, Code> {
+    let (all, mut cache) =
+        (compiled_with(access, &["permit (principal, action, resource);"], 10, None), VerdictCache::new());
+    let admission = Session::open(request(), &all, &mut cache, UnixMillis(1));
     let receipt = record(SessionId::mint(9), admission.entry());
     let mut session = admission.after(receipt).unwrap();
     match take(session.submit(&all, &mut cache, intent(action), None, UnixMillis(1))) {
@@ -243,7 +245,7 @@ fn dp_01_without_a_lease_only_reads_go_on_within_the_window_and_only_of_whom_the
     let lease = Lease::NONE.renewed(BootMillis(0), seconds(15));
     let redeem = |action, stale, standing: Standing, boot| {
         let authority = Authority { lease, stale, applied: revision(10), standing: &|_| standing };
-        let permit = stepped(request(), action).unwrap();
+        let permit = stepped(Access::Any, action).unwrap();
         permit
             .redeem(&authority, Now { boot: BootMillis(boot), wall: UnixMillis(1_000_000) })
             .map(|_| ())
@@ -298,7 +300,6 @@ fn dp_01_a_window_counts_from_the_end_of_the_last_lease_and_nothing_puts_it_off(
 
 #[test]
 fn where_only_reads_are_let_through_policy_is_not_asked_about_anything_else() {
-    let request = || OpenSession { access: hoop_model::spec::Access::Read, ..request() };
     let cases = [
         ("http:GET", Ok(())),
         ("http:POST", Err(Code::ReadOnly)),
@@ -306,6 +307,6 @@ fn where_only_reads_are_let_through_policy_is_not_asked_about_anything_else() {
         ("http:DELETE", Err(Code::ReadOnly)),
     ];
     for (action, expected) in cases {
-        assert_eq!(stepped(request(), action).map(|_| ()), expected, "{action}");
+        assert_eq!(stepped(Access::Read, action).map(|_| ()), expected, "{action}");
     }
 }

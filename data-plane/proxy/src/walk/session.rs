@@ -247,7 +247,6 @@ async fn open(
         },
         identity_revision: caller.changed,
         connection: Named { uid: backend.uid, name: backend.name.clone() },
-        access: backend.spec.access,
         run,
         issuer: caller.claims.iss().into(),
         token_expires: caller.claims.exp(),
