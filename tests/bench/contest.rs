@@ -19,6 +19,15 @@ pub(crate) struct Rules {
     /// How many requests one turn has.
     #[arg(long, default_value_t = 20_000)]
     requests: usize,
+    /// Only those whose name contains this; the floor always has its turn.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many bytes an answer has.
+    #[arg(long, default_values_t = SIZES)]
+    size: Vec<usize>,
+    /// How many connections there are at a time.
+    #[arg(long, default_values_t = CONNECTIONS)]
+    connections: Vec<usize>,
 }
 
 /// What one subject needed in one turn.
@@ -34,7 +43,8 @@ struct Turn {
 pub(crate) fn play(rules: &Rules) -> anyhow::Result<()> {
     ensure!(rules.rounds > 0 && rules.requests >= 512, "needs at least one round and 512 requests");
     let directory = tempfile::tempdir()?;
-    let field = Field::start(directory.path());
+    let mut field = Field::start(directory.path());
+    field.subjects.retain(|subject| subject.name == "floor" || subject.name.contains(&rules.only));
     println!(
         "{} rounds of {} requests, {} processors; medians; processor time of the proxy's processes only",
         rules.rounds,
@@ -42,8 +52,8 @@ pub(crate) fn play(rules: &Rules) -> anyhow::Result<()> {
         std::thread::available_parallelism()?
     );
     let mut run = 0;
-    for size in SIZES {
-        for connections in CONNECTIONS {
+    for &size in &rules.size {
+        for &connections in &rules.connections {
             let mut results: Vec<anyhow::Result<Vec<Turn>>> = field.subjects.iter().map(|_| Ok(Vec::new())).collect();
             // The first round warms up and does not count.
             for round in 0..=rules.rounds {

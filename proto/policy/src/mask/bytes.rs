@@ -46,6 +46,23 @@ pub(super) const fn kinds(byte: u8) -> u8 {
     KINDS[byte as usize]
 }
 
+/// Returns whether a byte is [`AT`] or [`ASSIGN`].
+#[inline]
+pub(super) const fn is_mark(byte: u8) -> bool {
+    (byte == b'%') | (byte == b'&') | (byte == b'@') | (byte == b'\\') | (byte == b':') | (byte == b'=')
+}
+
+/// Returns where the first byte is that `is_one` accepts. Cheap where there is none for long: whole pieces are looked at
+/// in a loop without a way out, of which the compiler makes vector instructions if `is_one` has no branches either.
+#[inline]
+pub(super) fn first_of(text: &[u8], is_one: impl Fn(u8) -> bool) -> Option<usize> {
+    const PIECE: usize = 16;
+    let has_none = |piece: &&[u8]| !piece.iter().fold(false, |any, byte| any | is_one(*byte));
+    let skipped = PIECE * text.chunks_exact(PIECE).take_while(has_none).count();
+    let found = text.get(skipped..)?.iter().position(|byte| is_one(*byte))?;
+    Some(skipped + found)
+}
+
 /// What a text has, cheaply known: enough to tell which detectors cannot find anything in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Hints {
@@ -153,5 +170,29 @@ impl<'t> Window<'t> {
         let ends_percent = far(3) == Some(b'%') && before.is_ascii_hexdigit();
         let ends_escape = far(2) == Some(b'\\') || (far(6) == Some(b'\\') && far(5) == Some(b'u'));
         ends_percent || ends_escape
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_the_bytes_of_those_kinds() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_mark(byte), kinds(byte) & (AT | ASSIGN) != 0, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn the_first_one_is_found_wherever_it_is() {
+        for length in 0..50 {
+            let mut text = vec![b'x'; length];
+            assert_eq!(first_of(&text, is_mark), None);
+            for at in (0..length).rev() {
+                text[at] = b'@';
+                assert_eq!(first_of(&text, is_mark), Some(at), "{length}");
+            }
+        }
     }
 }

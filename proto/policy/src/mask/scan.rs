@@ -1,6 +1,6 @@
 //! Every detector over one window, and what is written in place of what they find.
 
-use super::bytes::{ASSIGN, AT, Hints, Reading, Window, kinds};
+use super::bytes::{ASSIGN, AT, Hints, Reading, Window, first_of, is_mark, kinds};
 use super::plan::{ClassId, MaskPlan};
 use super::{MaskedCounts, assign, card, email};
 use std::ops::Range;
@@ -135,8 +135,11 @@ impl MaskPlan {
     fn find_marks(&self, window: Window<'_>, findings: &mut Findings) {
         let wanted = if self.email().is_some() { AT } else { 0 } | if self.names.is_empty() { 0 } else { ASSIGN };
         let mut covered = 0;
-        for (at, byte) in window.text.iter().enumerate() {
-            let kinds = kinds(*byte) & wanted;
+        let mut next = 0;
+        while let Some(ahead) = window.text.get(next..).and_then(|rest| first_of(rest, is_mark)) {
+            let at = next + ahead;
+            next = at + 1;
+            let kinds = window.byte(at).map_or(0, kinds) & wanted;
             if kinds == 0 {
                 continue;
             }

@@ -1,7 +1,7 @@
 //! JSON strings (RFC 8259 §7) and the texts they stand for.
 
 use crate::mask::Uninspectable;
-use crate::mask::bytes::Window;
+use crate::mask::bytes::{Window, first_of};
 
 /// Decodes what is between the quotes of a string that has escapes. Half of a surrogate pair becomes U+FFFD.
 pub(super) fn decode(inner: &[u8]) -> Result<Vec<u8>, Uninspectable> {
@@ -55,28 +55,49 @@ fn unit(inner: Window<'_>, at: usize) -> Option<u32> {
 /// Writes a text as a string, quotes included. `<`, `>`, `&` and the separators that are line ends in scripts are
 /// escaped: whoever had escaped them had a reason.
 pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    out.reserve(text.len() + 2);
     out.push(b'"');
     let mut rest = text;
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0..0x20 | b'<' | b'>' | b'&' | 0x7f => {
-                out.extend_from_slice(b"\\u00");
-                out.extend([byte >> 4, byte & 15].iter().filter_map(|digit| DIGITS.get(usize::from(*digit))));
-            }
-            0xe2 if rest.starts_with(&[0x80, 0xa8]) || rest.starts_with(&[0x80, 0xa9]) => {
-                out.extend_from_slice(if rest.starts_with(&[0x80, 0xa8]) { b"\\u2028" } else { b"\\u2029" });
-                rest = rest.get(2..).unwrap_or_default();
-            }
-            _ => out.push(byte),
-        }
+    while let Some((plain, special)) = first_of(rest, is_special).and_then(|at| rest.split_at_checked(at)) {
+        out.extend_from_slice(plain);
+        let Some((byte, behind)) = special.split_first() else { break };
+        rest = escape(*byte, behind, out);
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// Writes one byte that may need an escape; returns what follows what was written.
+fn escape<'t>(byte: u8, behind: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    match byte {
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        0..0x20 | b'<' | b'>' | b'&' | 0x7f => {
+            out.extend_from_slice(b"\\u00");
+            out.extend([byte >> 4, byte & 15].iter().filter_map(|digit| DIGITS.get(usize::from(*digit))));
+        }
+        0xe2 if behind.starts_with(&[0x80, 0xa8]) || behind.starts_with(&[0x80, 0xa9]) => {
+            out.extend_from_slice(if behind.starts_with(&[0x80, 0xa8]) { b"\\u2028" } else { b"\\u2029" });
+            return behind.get(2..).unwrap_or_default();
+        }
+        _ => out.push(byte),
+    }
+    behind
+}
+
+/// Returns whether a byte may need an escape.
+const fn is_special(byte: u8) -> bool {
+    (byte < 0x20)
+        | (byte == b'"')
+        | (byte == b'\\')
+        | (byte == b'<')
+        | (byte == b'>')
+        | (byte == b'&')
+        | (byte == 0x7f)
+        | (byte == 0xe2)
 }
 
 #[cfg(test)]
