@@ -154,6 +154,8 @@ impl Command<'_> {
             let cleared = supply.check().and_then(|()| supply.clear(&self.request, &mut self.headers));
             cleared.map_err(|refusal| about(refusal, &caller, backend))?;
         }
+        let conditions = hoop_http::mask::conditions(&backend.plan, self.request.method(), &self.headers);
+        conditions.map_err(|refusal| about(refusal, &caller, backend))?;
         let held = session::session(shard, &world, &caller, backend, self.trace.id).await?;
         let held = held.used_over(&self.severance);
         match self.judge(&world, &held, backend).await? {

@@ -45,6 +45,8 @@ pub enum Fault {
     Missing,
     /// A person must release it first.
     NeedsApproval,
+    /// Its own condition does not hold.
+    Precondition,
     /// It was about something that is over, or never was.
     Conflict,
     /// The caller sends too much.
@@ -118,6 +120,8 @@ codes! {
     PolicyError = "policy_error", Forbidden;
     /// The command has no effect policy could judge.
     NothingToJudge = "nothing_to_judge", Forbidden;
+    /// The command is to be run only if something is as it was, and it is not known to be.
+    PreconditionFailed = "precondition_failed", Precondition;
     /// A person must release the command.
     ApprovalRequired = "approval_required", NeedsApproval;
     /// Nobody released the command in time.

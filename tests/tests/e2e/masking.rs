@@ -23,9 +23,13 @@ fn says(stage: &Stage, target: &str, head: &str, body: &[u8]) {
 }
 
 fn get(stage: &Stage, target: &str, fields: &[(&str, &str)]) -> Answer {
+    send(stage, "GET", target, fields)
+}
+
+fn send(stage: &Stage, method: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
     let token = format!("Bearer {}", stage.issuer.token());
     let fields: Vec<_> = [("Authorization", token.as_str())].iter().chain(fields).copied().collect();
-    stage.connect().request("GET", &format!("/c/orders{target}"), &fields, None).unwrap()
+    stage.connect().request(method, &format!("/c/orders{target}"), &fields, None).unwrap()
 }
 
 fn must_be_masked(place: &str, answer: &Answer) {
@@ -169,6 +173,11 @@ fn hm_10_hm_11_fields_are_masked_and_what_tells_of_the_original_is_gone() {
     for asked in ["range", "if-none-match", "if-range"] {
         assert_eq!(seen[0].values(asked), Vec::<&str>::new(), "{asked}");
     }
+    for (method, condition) in [("GET", "If-Match"), ("PUT", "If-Match"), ("PUT", "If-None-Match")] {
+        let answer = send(&stage, method, "/a", &[(condition, "\"abc\"")]);
+        assert_eq!((answer.status, &*answer.refusal()), (412, "precondition_failed"), "{method} {condition}");
+    }
+    assert_eq!(stage.backend.seen().len(), 1, "a guessed tag went on");
     let chunked = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n{\"a\":1}\r\n0\r\n";
     let trailer = format!("X-End: {EMAIL}\r\n\r\n");
     stage.backend.says("/trailer", &[chunked, trailer.as_bytes()]);

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) enum Role {
     /// Goes on as it is.
     EndToEnd,
-    /// Goes on, and is judged: it may occur once, in one spelling.
+    /// Goes on, and what it says is looked at: it has one spelling.
     Judged,
     /// Between two hops, or said by the gateway and nobody else: never goes on.
     Ours,
@@ -37,7 +37,7 @@ fn role_of(name: &str) -> Role {
     const OURS: [&str; 3] = ["hoop-", "x-gw-", "x-forwarded-"];
     let starts_with = |prefix: &&str| name.starts_with(prefix);
     match name {
-        "content-type" => Role::Judged,
+        "content-type" | "if-match" | "if-none-match" | "if-range" => Role::Judged,
         "host" | "content-length" | "expect" | "authorization" | "forwarded" | "x-real-ip" => Role::Ours,
         _ if is_hop_by_hop(name) || OURS.iter().any(starts_with) => Role::Ours,
         _ if OVERRIDES.iter().any(starts_with) => Role::Overrides,
@@ -89,6 +89,9 @@ mod tests {
             ("cookie", Role::EndToEnd),
             ("via", Role::EndToEnd),
             ("content-type", Role::Judged),
+            ("if-match", Role::Judged),
+            ("if_match", Role::Overrides),
+            ("if.none-match", Role::Overrides),
             ("content_type", Role::Overrides),
             ("authorization", Role::Ours),
             ("proxy-authorization", Role::Ours),

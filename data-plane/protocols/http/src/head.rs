@@ -60,6 +60,12 @@ impl RequestHead {
         &self.connection
     }
 
+    /// Returns the method.
+    #[must_use]
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// Returns the target as the backend gets it.
     #[must_use]
     pub const fn target(&self) -> &Target {

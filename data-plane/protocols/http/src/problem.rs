@@ -25,6 +25,7 @@ pub const fn status(code: Code) -> StatusCode {
         Fault::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Fault::Missing => StatusCode::NOT_FOUND,
         Fault::NeedsApproval => StatusCode::PRECONDITION_REQUIRED,
+        Fault::Precondition => StatusCode::PRECONDITION_FAILED,
         Fault::Conflict => StatusCode::CONFLICT,
         Fault::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         Fault::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -79,6 +80,7 @@ fn render(refusal: &Refusal, status: StatusCode) -> Response<Bytes> {
         | Fault::Misdirected
         | Fault::Missing
         | Fault::NeedsApproval
+        | Fault::Precondition
         | Fault::Conflict
         | Fault::Overloaded
         | Fault::Unavailable

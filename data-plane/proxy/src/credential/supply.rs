@@ -95,7 +95,7 @@ impl Supply {
     pub(crate) fn inject(&self, head: &mut Parts) -> Result<Arc<MaskPlan>, Box<Refusal>> {
         let ready = self.ready.load();
         let ready = ready.as_ref().ok_or_else(unavailable)?;
-        hoop_http::mask::request(&ready.plan, &mut head.headers);
+        hoop_http::mask::request(&ready.plan, &head.method, &mut head.headers)?;
         ready.credential.inject(head)?;
         Ok(Arc::clone(&ready.plan))
     }

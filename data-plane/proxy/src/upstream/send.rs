@@ -103,7 +103,7 @@ fn sign_in(head: &mut Parts, judged: &Backend, world: &World) -> Result<Arc<Mask
     match (&judged.supply, now.map(|now| &now.supply)) {
         (None, _) => {
             let plan = now.map_or(&judged.plan, |now| &now.plan);
-            hoop_http::mask::request(plan, &mut head.headers);
+            hoop_http::mask::request(plan, &head.method, &mut head.headers)?;
             Ok(Arc::clone(plan))
         }
         (Some(_), Some(Some(supply))) => supply.inject(head),

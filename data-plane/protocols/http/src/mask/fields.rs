@@ -3,6 +3,7 @@
 use super::content::{Format, coding, format};
 use super::{BodyMasker, Uninspectable};
 use crate::fields::elements;
+use hoop_model::{Code, Refusal};
 use hoop_policy::mask::{Charset, MaskPlan, MaskedCounts};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::sync::Arc;
@@ -39,14 +40,19 @@ pub struct Masked {
 /// Narrows a request to what can be masked when it is answered: the whole body (RFC 9110 §14.2), in gzip if the caller
 /// reads that, or uncoded.
 ///
-/// `If-None-Match` goes too, because validators are kept from callers, and one that is guessed right would tell the body.
-/// `If-Match` stays: without it a write would be done that the caller made conditional.
-pub fn request(plan: &MaskPlan, headers: &mut HeaderMap) {
+/// `If-None-Match` of a read goes, too: whoever reads has no validator, and is sent the whole answer.
+///
+/// # Errors
+/// As [`conditions`].
+pub fn request(plan: &MaskPlan, method: &Method, headers: &mut HeaderMap) -> Result<(), Box<Refusal>> {
     if plan.is_empty() {
-        return;
+        return Ok(());
     }
-    for name in [header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH] {
-        headers.remove(name);
+    conditions(plan, method, headers)?;
+    headers.remove(header::RANGE);
+    headers.remove(header::IF_RANGE);
+    if reads(method) {
+        headers.remove(header::IF_NONE_MATCH);
     }
     let reads_gzip = elements(headers, &header::ACCEPT_ENCODING).any(|element| {
         let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
@@ -55,6 +61,28 @@ pub fn request(plan: &MaskPlan, headers: &mut HeaderMap) {
     });
     let narrowed = if reads_gzip { "gzip, identity" } else { "identity" };
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(narrowed));
+    Ok(())
+}
+
+/// Looks at the conditions of a request (RFC 9110 §13.1). Callers are given no entity tag of what is masked, because many a
+/// tag is a digest of the body; so they have none, and one that is guessed right would tell the body.
+///
+/// # Errors
+/// [`Code::PreconditionFailed`] for `If-Match` with a tag, and for `If-None-Match` with a tag where something is to be
+/// changed. Without the condition a write would be done that the caller made conditional.
+pub fn conditions(plan: &MaskPlan, method: &Method, headers: &HeaderMap) -> Result<(), Box<Refusal>> {
+    let names_tag = |name| elements(headers, name).any(|element| element != b"*");
+    let is_refused = names_tag(&header::IF_MATCH) || (!reads(method) && names_tag(&header::IF_NONE_MATCH));
+    if !is_refused || plan.is_empty() || plan.is_opted_out() {
+        return Ok(());
+    }
+    let sentence = "answers are masked here and have no entity tag, so none can match; `*` can";
+    Err(Box::new(Refusal::because(Code::PreconditionFailed, sentence)))
+}
+
+/// Returns whether a method only reads (RFC 9110 §9.2.1).
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// `q=0`, in any of its spellings (RFC 9110 §12.4.2).
@@ -122,17 +150,6 @@ pub fn upload(plan: &Arc<MaskPlan>, headers: &HeaderMap) -> Option<BodyMasker> {
         return None;
     }
     Some(BodyMasker::begin(plan, format(headers).ok()?, coding(headers).ok()?))
-}
-
-/// Masks the trailer fields of a body.
-///
-/// # Errors
-/// As [`response`].
-pub fn trailers(plan: &MaskPlan, trailers: &mut HeaderMap, counts: &mut MaskedCounts) -> Result<(), Uninspectable> {
-    for name in &ABOUT_THE_ORIGINAL {
-        trailers.remove(name);
-    }
-    mask_all(plan, trailers, counts)
 }
 
 fn mask_all(plan: &MaskPlan, headers: &mut HeaderMap, counts: &mut MaskedCounts) -> Result<(), Uninspectable> {

@@ -4,17 +4,17 @@
 //! carries it. On a connection that masks, a response goes through in one of these ways or not at all:
 //!
 //! ```text
-//!   request ──► request()    no part of a body is asked for, and no coding but gzip
+//!   request ──► conditions()  412: it names an entity tag, and nobody was given one
+//!           ──► request()     no part of a body is asked for, and no coding but gzip
 //!   head ─────► response() ──► Uninspectable                      502: nothing of it goes through
 //!                         └──► fields masked, body: None          there is none
 //!                         └──► fields masked, body: BodyMasker    gzip ► JSON or text ► gzip
-//!   trailers ─► trailers()
 //! ```
 //!
 //! A connection that opted out (`mask: []`) and has a credential is looked through for that alone: in every text, whatever
 //! its form. What is not text goes through.
 //!
-//! Every status is treated alike. The reason phrase of a status line is the backend's text and must not be forwarded.
+//! Every status is treated alike. Trailer fields must not be forwarded: they are not masked. The reason phrase of a status line is the backend's text and must not be forwarded.
 
 mod body;
 mod content;
@@ -25,7 +25,7 @@ mod gzip;
 mod tests;
 
 pub use body::BodyMasker;
-pub use fields::{Masked, request, response, trailers, upload};
+pub use fields::{Masked, conditions, request, response, upload};
 
 /// Says why a response cannot be inspected. Its text is fit for the caller: it has nothing of the response in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

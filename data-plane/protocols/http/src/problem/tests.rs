@@ -33,6 +33,7 @@ forbidden 403
 read_only 403
 policy_error 403
 nothing_to_judge 403
+precondition_failed 412
 approval_required 428
 approval_expired 428
 approval_denied 403
