@@ -28,4 +28,4 @@ mod random;
 pub mod seal;
 pub mod telemetry;
 
-pub use random::random;
+pub use random::{random, random_id};

@@ -28,7 +28,7 @@ impl Trace {
             (None | Some(_), _) => None,
         };
         let (place, sampled) = parent.unwrap_or_else(|| {
-            let trace = TraceId::mint(u128::from_be_bytes(hoop_node::random()));
+            let trace = TraceId::mint(u128::from_be_bytes(hoop_node::random_id()));
             (Place { trace, span: 0 }, spans.is_some_and(|spans| spans.samples(trace)))
         });
         let span = spans.filter(|_| sampled).map(|spans| spans.begin(place, "request"));
@@ -48,7 +48,7 @@ impl Trace {
 
     /// Writes the trace, with this hop's span, on what goes to the backend.
     pub(crate) fn write(self, headers: &mut HeaderMap, call: Option<&Span>) {
-        let span = call.map_or_else(|| u64::from_be_bytes(hoop_node::random()).max(1), |call| call.place().span);
+        let span = call.map_or_else(|| u64::from_be_bytes(hoop_node::random_id()).max(1), |call| call.place().span);
         let place = Place { trace: self.id, span };
         if let Ok(value) = HeaderValue::try_from(place.write(self.sampled)) {
             headers.insert(TRACEPARENT, value);

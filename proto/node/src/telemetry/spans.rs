@@ -157,7 +157,7 @@ impl Spans {
     }
 
     fn span(&self, parent: Place, name: &'static str, kind: SpanKind) -> Span {
-        let id = u64::from_be_bytes(crate::random()).max(1);
+        let id = u64::from_be_bytes(crate::random_id()).max(1);
         Span {
             spans: self.clone(),
             place: Place { trace: parent.trace, span: id },
