@@ -126,7 +126,7 @@ fn start_nginx(directory: &Path, backend: SocketAddr, processes: &mut Vec<Proces
             location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection \"\"; }}
         }}"
     );
-    let mut command = nginx(directory, &server);
+    let mut command = nginx(directory, "worker_processes auto;", &server);
     let mut process = Process::start("nginx", &mut command, &directory.join("nginx.log"));
     wait_for(&mut process, address);
     processes.push(process);

@@ -41,11 +41,13 @@ pub fn python(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Returns a command that runs nginx in the foreground with this `server` block, everything beneath `directory`.
+/// Returns a command that runs nginx in the foreground with these `server` blocks, everything beneath `directory`. `processes`
+/// says how many: `master_process off;` is the one that is started, whose end is the end of it all. With any other the
+/// workers end only where it is asked to end (`TERM`).
 #[must_use]
-pub fn nginx(directory: &Path, server: &str) -> Command {
+pub fn nginx(directory: &Path, processes: &str, server: &str) -> Command {
     let config = format!(
-        "worker_processes auto;
+        "{processes}
         pid nginx.pid;
         events {{ worker_connections 4096; }}
         http {{

@@ -79,7 +79,8 @@ fn an_ordinary_web_server_is_a_backend() {
     std::fs::write(directory.path().join("html/page.txt"), &page).unwrap();
     let port = free_port();
     let server = format!("server {{ listen 127.0.0.1:{port}; root {}/html; }}", directory.path().display());
-    let mut process = Process::start("nginx", &mut nginx(directory.path(), &server), &directory.path().join("log"));
+    let mut command = nginx(directory.path(), "master_process off;", &server);
+    let mut process = Process::start("nginx", &mut command, &directory.path().join("log"));
     process.while_running("nginx accepts connections", || TcpStream::connect(("127.0.0.1", port)).ok());
 
     stage.cluster.apply_and_wait(&connection("pages", &format!("http://127.0.0.1:{port}"), ""));
