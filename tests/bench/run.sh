@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures what a request through the gateway costs, beside nginx and a proxy that only copies bytes. Run it on a machine that
-# does nothing else. Options: --rounds N, --requests N.
+# does nothing else. Options: --rounds N, --requests N, --size BYTES, --connections N, --only PART_OF_A_NAME.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -93,14 +93,14 @@ impl Shard {
 
     /// Refuses what is for a connection that this node may not even read from by now.
     pub(crate) fn may_serve(&self, world: &World, backend: &Backend) -> Result<(), Box<Refusal>> {
-        self.reaches(world.policy.stale(backend))
+        self.reaches(|| world.policy.stale(backend.uid, backend.generation))
     }
 
     /// Looks at the world if this node may act in it. Unlike keeping it, that counts nothing that other shards count, too.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Arc<World>) -> T) -> Result<T, Box<Refusal>> {
         let world = self.shared.world.load();
         let world = world.as_ref().ok_or_else(no_policy)?;
-        self.reaches(Duration::ZERO)?;
+        self.reaches(|| Duration::ZERO)?;
         Ok(look(world))
     }
 
@@ -109,18 +109,18 @@ impl Shard {
     pub(crate) fn look_stale<T>(&self, look: impl FnOnce(&Arc<World>) -> T) -> Result<T, Box<Refusal>> {
         let world = self.shared.world.load();
         let world = world.as_ref().ok_or_else(no_policy)?;
-        self.reaches(world.policy.longest_stale())?;
+        self.reaches(|| world.policy.longest_stale())?;
         Ok(look(world))
     }
 
-    fn reaches(&self, window: Duration) -> Result<(), Box<Refusal>> {
-        match self.shared.lease.load().reach(now().boot, window) {
-            Reach::All | Reach::Reads => Ok(()),
-            Reach::Nothing => {
-                let sentence = "this node's authority has run out; another node may have it";
-                Err(Box::new(Refusal::because(Code::LeaseExpired, sentence)))
-            }
+    /// Refuses where the lease is over and reads go on for no longer than `window`, which is asked for only then.
+    fn reaches(&self, window: impl FnOnce() -> Duration) -> Result<(), Box<Refusal>> {
+        let (lease, boot) = (**self.shared.lease.load(), BootMillis(hoop_node::clock::boot_now_ms()));
+        if lease.is_live(boot) || lease.reach(boot, window()) != Reach::Nothing {
+            return Ok(());
         }
+        let sentence = "this node's authority has run out; another node may have it";
+        Err(Box::new(Refusal::because(Code::LeaseExpired, sentence)))
     }
 
     /// Writes the record that something is about to happen.

@@ -43,8 +43,8 @@ pub(crate) struct Policy {
     identities: BTreeMap<Uid, Known>,
     classes: Arc<Classes>,
     backends: BTreeMap<ResourceName, Arc<Backend>>,
-    /// How long reads go on without a lease, on the connection where they do longest.
-    longest_stale: Duration,
+    /// For how long reads go on without a lease, by uid and generation of the connections where they do.
+    stale: BTreeMap<(Uid, u64), Duration>,
 }
 
 /// What is known of an identity beside how it matches.
@@ -173,7 +173,7 @@ impl Policy {
             identities: BTreeMap::new(),
             classes: Classes::of(objects, given.masking_key, previous.map(|previous| &previous.classes)),
             backends: BTreeMap::new(),
-            longest_stale: Duration::ZERO,
+            stale: BTreeMap::new(),
         };
         let secrets = Secrets::of(objects, given.values, &local.sources);
         let mut keys = BTreeMap::new();
@@ -201,7 +201,9 @@ impl Policy {
                     policy.identities.insert(object.metadata.uid, known);
                 }
                 Spec::Connection(connection) => {
-                    policy.longest_stale = policy.longest_stale.max(connection.stale.window());
+                    let window = connection.stale.window();
+                    let of = (object.metadata.uid, object.metadata.generation);
+                    policy.stale.extend((!window.is_zero()).then_some((of, window)));
                     let before = previous.and_then(|previous| previous.backends.get(name));
                     let backend = Backend::of(object, connection, (local, &secrets, &policy.classes), before);
                     policy.backends.insert(name.clone(), backend.map_err(|error| cannot(name, &*error))?);
@@ -223,18 +225,13 @@ impl Policy {
     }
 
     /// Returns how long reads go on without a lease, on the connection where they do longest.
-    pub(crate) const fn longest_stale(&self) -> Duration {
-        self.longest_stale
+    pub(crate) fn longest_stale(&self) -> Duration {
+        self.stale.values().max().copied().unwrap_or(Duration::ZERO)
     }
 
     /// Returns how long reads go on without a lease on a connection as it was judged; not at all if it has changed.
-    pub(crate) fn stale(&self, judged: &Backend) -> Duration {
-        self.backend(&judged.name).map_or(Duration::ZERO, |now| now.stale_as(judged.uid, judged.generation))
-    }
-
-    /// Returns the same of a connection that is known by its uid.
-    pub(crate) fn stale_of(&self, connection: Uid, generation: u64) -> Duration {
-        self.backends().map(|now| now.stale_as(connection, generation)).max().unwrap_or(Duration::ZERO)
+    pub(crate) fn stale(&self, connection: Uid, generation: u64) -> Duration {
+        self.stale.get(&(connection, generation)).copied().unwrap_or(Duration::ZERO)
     }
 
     /// Returns the revision of an identity's last change.

@@ -12,6 +12,7 @@ use hoop_wire::{Malformed, document_name, kind, v1};
 use prost::Message;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Says why bytes are not a proposal or a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +60,7 @@ pub(crate) fn state(bytes: &[u8]) -> Result<State, Undecodable> {
         sealed_values: message.sealed_values.into_iter().map(sealed_of).collect::<Result<_, _>>()?,
         bootstrap_spent: message.bootstrap_spent,
         admin_sessions: message.admin_sessions.iter().map(admin::session_of).collect::<Result<_, _>>()?,
-        longest_stale: std::time::Duration::from_millis(message.longest_stale_ms),
+        longest_stale: Duration::from_millis(message.longest_stale_ms),
         recoveries: message.recoveries.iter().map(admin::recovery_of).collect::<Result<_, _>>()?,
     };
     Ok(State::restore(contents)?)

@@ -63,10 +63,11 @@ impl Awaited<'_> {
     /// Looks at every node that joined.
     fn look<T>(&self, mut at: impl FnMut(&ResourceName, Standing, &Tracked, &Fence) -> T) -> Vec<T> {
         let never = Tracked::default();
+        let state = self.cluster.state();
+        // Before the nodes are looked at: what is granted until then is known of them.
+        let fence = self.cluster.fleet().fence(self.cluster.leases_without(self.revision), state.longest_stale());
         let fleet = self.cluster.fleet().watch();
         let tracked = fleet.borrow();
-        let state = self.cluster.state();
-        let fence = self.cluster.fleet().fence(self.cluster.leases_without(self.revision), state.longest_stale());
         let nodes = state.nodes().map(|node| {
             let known = tracked.node(&node.name).unwrap_or(&never);
             at(&node.name, known.standing(self.revision, &fence), known, &fence)

@@ -48,15 +48,8 @@ pub(crate) async fn send(
     let cleared = shard.look_stale(|world| {
         let standing = |identity| world.policy.standing(identity, now.wall.to_seconds());
         let lease = **shard.shared.lease.load();
-        permit.redeem(
-            &Authority {
-                lease,
-                stale: world.policy.stale(backend),
-                applied: world.policy.revision,
-                standing: &standing,
-            },
-            now,
-        )
+        let stale = world.policy.stale(backend.uid, backend.generation);
+        permit.redeem(&Authority { lease, stale, applied: world.policy.revision, standing: &standing }, now)
     })??;
     if let Some(account) = account {
         account.sending(&progress)?;

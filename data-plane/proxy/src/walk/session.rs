@@ -340,7 +340,7 @@ pub(crate) fn sweep(shard: &Shard) -> bool {
     let has_lease = lease.is_live(boot);
     // Whatever goes on in a session where reads go on is a read.
     let goes_on = |held: &Held| {
-        let served = |world: &Arc<World>| world.policy.stale_of(held.key.connection, held.key.generation);
+        let served = |world: &Arc<World>| world.policy.stale(held.key.connection, held.key.generation);
         has_lease || lease.reach(boot, world.as_ref().map_or(Duration::ZERO, served)) != Reach::Nothing
     };
     for held in shard.sessions.borrow().open.values() {

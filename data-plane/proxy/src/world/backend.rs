@@ -13,7 +13,6 @@ use rustls::ClientConfig;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A connection, ready to be used.
 pub(crate) struct Backend {
@@ -68,12 +67,6 @@ impl<'a> Secrets<'a> {
 }
 
 impl Backend {
-    /// Returns how long reads go on here without a lease, for whoever was judged on this uid and generation.
-    pub(super) fn stale_as(&self, uid: Uid, generation: u64) -> Duration {
-        let is_it = self.uid == uid && self.generation == generation;
-        if is_it { self.spec.stale.window() } else { Duration::ZERO }
-    }
-
     /// Prepares a connection, or takes what was prepared before if nothing about it is different. What a credential lacks
     /// makes the connection refuse, not the revision.
     pub(super) fn of(

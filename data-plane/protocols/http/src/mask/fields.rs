@@ -51,7 +51,7 @@ pub fn request(plan: &MaskPlan, method: &Method, headers: &mut HeaderMap) -> Res
     conditions(plan, method, headers)?;
     headers.remove(header::RANGE);
     headers.remove(header::IF_RANGE);
-    if reads(method) {
+    if method.is_safe() {
         headers.remove(header::IF_NONE_MATCH);
     }
     let reads_gzip = elements(headers, &header::ACCEPT_ENCODING).any(|element| {
@@ -71,18 +71,15 @@ pub fn request(plan: &MaskPlan, method: &Method, headers: &mut HeaderMap) -> Res
 /// [`Code::PreconditionFailed`] for `If-Match` with a tag, and for `If-None-Match` with a tag where something is to be
 /// changed. Without the condition a write would be done that the caller made conditional.
 pub fn conditions(plan: &MaskPlan, method: &Method, headers: &HeaderMap) -> Result<(), Box<Refusal>> {
+    if plan.is_opted_out() {
+        return Ok(());
+    }
     let names_tag = |name| elements(headers, name).any(|element| element != b"*");
-    let is_refused = names_tag(&header::IF_MATCH) || (!reads(method) && names_tag(&header::IF_NONE_MATCH));
-    if !is_refused || plan.is_empty() || plan.is_opted_out() {
+    if !names_tag(&header::IF_MATCH) && (method.is_safe() || !names_tag(&header::IF_NONE_MATCH)) {
         return Ok(());
     }
     let sentence = "answers are masked here and have no entity tag, so none can match; `*` can";
     Err(Box::new(Refusal::because(Code::PreconditionFailed, sentence)))
-}
-
-/// Returns whether a method only reads (RFC 9110 §9.2.1).
-fn reads(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 /// `q=0`, in any of its spellings (RFC 9110 §12.4.2).

@@ -14,7 +14,8 @@
 //! A connection that opted out (`mask: []`) and has a credential is looked through for that alone: in every text, whatever
 //! its form. What is not text goes through.
 //!
-//! Every status is treated alike. Trailer fields must not be forwarded: they are not masked. The reason phrase of a status line is the backend's text and must not be forwarded.
+//! Every status is treated alike. Trailer fields, and the reason phrase of a status line, are the backend's text and not
+//! masked: they must not be forwarded.
 
 mod body;
 mod content;
