@@ -30,7 +30,7 @@ fn problem(objects: &Objects, name: &ResourceName, connection: &Connection) -> O
 
 /// Returns the secrets that the documents put to use: whoever applies them decides that a value goes somewhere it did not
 /// go before. That is a new Secret, one that is for more origins or kept elsewhere, and one that a Connection sends that
-/// did not, or not like that. INVARIANT: the right to use a secret (`admin:secret:use`) is asked for these, and here only.
+/// did not, or not like that, or that more nodes are given. INVARIANT: the right to use a secret (`admin:secret:use`) is asked for these, and here only.
 pub(super) fn put_to_use(state: &State, documents: &[Document]) -> BTreeSet<ResourceName> {
     documents.iter().filter_map(|document| used(state, document)).collect()
 }
@@ -45,8 +45,7 @@ fn used(state: &State, document: &Document) -> Option<ResourceName> {
         (Spec::Secret(_), _) => Some(document.name.clone()),
         (Spec::Connection(after), before) => {
             let before = before.and_then(Spec::get::<Connection>);
-            let is_known = before
-                .is_some_and(|before| (&before.credential, &before.upstream) == (&after.credential, &after.upstream));
+            let is_known = before.is_some_and(|before| is_sent_as(before, after));
             after.credential.as_ref().filter(|_| !is_known).map(|credential| credential.secret.clone())
         }
         (
@@ -59,4 +58,14 @@ fn used(state: &State, document: &Document) -> Option<ResourceName> {
             _,
         ) => None,
     }
+}
+
+/// Returns whether `after` sends its credential only as `before` does: the same one in the same place, to the same
+/// backend, which proves itself to the same authority, from no nodes that do not have it yet.
+fn is_sent_as(before: &Connection, after: &Connection) -> bool {
+    let is_no_wider = before.nodes.iter().all(|(label, value)| after.nodes.get(label) == Some(value));
+    before.credential == after.credential
+        && (before.protocol, &before.upstream) == (after.protocol, &after.upstream)
+        && before.upstream_ca == after.upstream_ca
+        && is_no_wider
 }

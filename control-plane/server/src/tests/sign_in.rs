@@ -1,7 +1,7 @@
 //! Signing in, and who may what.
 
 use super::approvals::{bearing, people, person, token_of};
-use super::{Plane, config, document, policy, role};
+use super::{Plane, config, connection, document, policy, role};
 use crate::ControlPlane;
 use hoop_model::spec::Right;
 use hoop_wire::v1::{self, sign_in_client::SignInClient, spec};
@@ -102,4 +102,68 @@ async fn cp_11_people_do_what_their_roles_say_and_what_changes_is_felt_at_once()
     assert!(denied(plane.apply_by(&eve, change()).await).contains("`admin:apply` is needed"));
     plane.apply(vec![person("eve", &["finance"], true)]).await.unwrap();
     assert!(denied(plane.who(&eve).await).contains("suspended"));
+}
+
+/// `orders`, which sends the secret `vault`, as `change` makes of it.
+fn sending(change: impl FnOnce(&mut v1::Connection)) -> Vec<v1::Document> {
+    let mut document = connection("orders", &[("zone", "a")]);
+    let Some(v1::Spec { kind: Some(spec::Kind::Connection(connection)) }) = &mut document.spec else { unreachable!() };
+    let form = Some(v1::credential::Form::Bearer(true));
+    connection.credential = Some(v1::Credential { secret: "vault".into(), form });
+    change(connection);
+    vec![document]
+}
+
+#[tokio::test]
+async fn cp_11_who_may_not_use_a_secret_cannot_have_it_sent_elsewhere() {
+    let plane = Plane::start().await;
+    let other = Plane::start().await.running.ca_pem.clone();
+    let ca = &plane.running.ca_pem;
+    plane.apply(people()).await.unwrap();
+    plane.apply(vec![role("finance", &["finance"], &[Right::Apply, Right::Read])]).await.unwrap();
+    let origins = ["https://react.internal.example.com", "https://b.test"].map(str::to_owned).to_vec();
+    let secret = v1::Secret { source: Some(v1::secret::Source::Sealed(true)), sent_to: origins };
+    let before = |connection: &mut v1::Connection| connection.upstream_ca = Some(ca.clone());
+    let vault = document("vault", spec::Kind::Secret(secret));
+    plane.apply([vec![vault], sending(before)].concat()).await.unwrap();
+
+    let eve = token_of("eve-id");
+    type Edit<'a> = &'a dyn Fn(&mut v1::Connection);
+    let elsewhere: [(&str, Edit<'_>); 9] = [
+        ("another authority", &|c| c.upstream_ca = Some(other.clone())),
+        ("one authority more", &|c| c.upstream_ca = Some(format!("{ca}{other}"))),
+        ("whatever the system trusts", &|c| c.upstream_ca = None),
+        ("every node", &|c| c.nodes.clear()),
+        ("other nodes", &|c| drop(c.nodes.insert("zone".into(), "b".into()))),
+        ("nodes of another label", &|c| c.nodes = [("rack".into(), "1".into())].into()),
+        ("another upstream", &|c| c.upstream = "https://b.test".into()),
+        ("in the clear", &|c| (c.upstream, c.upstream_ca) = ("http://react.internal.example.com".into(), None)),
+        ("another place in the request", &|c| {
+            c.credential.as_mut().unwrap().form = Some(v1::credential::Form::Query("q".into()));
+        }),
+    ];
+    for (what, edit) in elsewhere {
+        let documents = sending(|connection| {
+            before(connection);
+            edit(connection);
+        });
+        let said = denied(plane.apply_by(&eve, documents).await);
+        assert!(said.contains("Secret `vault`: the right `admin:secret:use` is needed"), "{what}: {said}");
+    }
+    let as_before: [(&str, Edit<'_>); 3] = [
+        ("as it is", &|_| ()),
+        ("fewer nodes", &|c| drop(c.nodes.insert("rack".into(), "1".into()))),
+        ("another patience", &|c| (c.response_timeout_ms, c.hold_ms) = (1000, 0)),
+    ];
+    for (what, edit) in as_before {
+        plane.apply(sending(before)).await.unwrap();
+        let documents = sending(|connection| {
+            before(connection);
+            edit(connection);
+        });
+        assert!(plane.apply_by(&eve, documents).await.is_ok(), "{what}");
+    }
+    plane.apply_by(&eve, sending(|c| (c.credential, c.upstream_ca) = (None, None))).await.unwrap();
+    let again = denied(plane.apply_by(&eve, sending(before)).await);
+    assert!(again.contains("`admin:secret:use` is needed"), "what was taken away is not given back: {again}");
 }
