@@ -5,7 +5,6 @@ use crate::client::{Admin, said};
 use anyhow::Context;
 use hoop_wire::v1;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// Looks at the cluster, and lets nodes join it.
 #[derive(Debug, clap::Subcommand)]
@@ -24,6 +23,9 @@ pub(crate) enum Cluster {
         /// A placement label, `KEY=VALUE`; the node cannot change it.
         #[arg(long = "label", value_parser = label)]
         labels: Vec<(String, String)>,
+        /// Admits a node of that name again, whose certificate is lost or has run out; it keeps its labels.
+        #[arg(long, conflicts_with = "labels")]
+        again: Option<String>,
         /// How long the token may wait to be spent.
         #[arg(long, default_value = "1h", value_parser = hoop_model::parse_span)]
         lifetime: std::time::Duration,
@@ -42,9 +44,14 @@ impl Cluster {
     pub(crate) async fn run(&self, admin: Admin) -> anyhow::Result<Outcome> {
         match self {
             Self::Status { output } => status(admin, *output).await,
-            Self::JoinToken { role: _, labels, lifetime, output } => {
-                let labels: BTreeMap<_, _> = labels.iter().cloned().collect();
-                join_token(admin, labels, u64::try_from(lifetime.as_millis())?, *output).await
+            Self::JoinToken { role: _, labels, again, lifetime, output } => {
+                let request = v1::CreateJoinTokenRequest {
+                    role: v1::create_join_token_request::Role::DataPlane.into(),
+                    labels: labels.iter().cloned().collect(),
+                    lifetime_ms: u64::try_from(lifetime.as_millis())?,
+                    again: again.clone().unwrap_or_default(),
+                };
+                join_token(admin, request, *output).await
             }
         }
     }
@@ -67,14 +74,7 @@ async fn status(mut admin: Admin, output: Format) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-async fn join_token(
-    mut admin: Admin,
-    labels: BTreeMap<String, String>,
-    lifetime_ms: u64,
-    output: Format,
-) -> anyhow::Result<Outcome> {
-    let role = v1::create_join_token_request::Role::DataPlane.into();
-    let request = v1::CreateJoinTokenRequest { role, labels, lifetime_ms };
+async fn join_token(mut admin: Admin, request: v1::CreateJoinTokenRequest, output: Format) -> anyhow::Result<Outcome> {
     let reply = admin.create_join_token(request).await.map_err(said)?.into_inner();
     let facts = json!({"token": reply.token, "expires_ms": reply.expires_ms, "ca": reply.ca});
     output.print(&facts, || reply.token.clone())?;

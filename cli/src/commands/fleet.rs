@@ -2,12 +2,14 @@
 
 use super::{Format, Outcome};
 use crate::client::{Admin, said};
+use crate::shown::Utc;
 use comfy_table::{Table, presets};
+use hoop_model::UnixMillis;
 use hoop_wire::v1;
 use serde_json::json;
 use std::time::Duration;
 
-/// Looks at the data plane.
+/// Looks at the data plane, and removes nodes from it.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Fleet {
     /// Prints every node: whether it is connected, stuck, draining or away, what it judges by, how long its lease lasts yet,
@@ -17,16 +19,44 @@ pub(crate) enum Fleet {
         #[arg(short, long = "output", value_enum, default_value = "table")]
         output: Format,
     },
+    /// Removes a node that is gone for good: its certificate admits nobody from then on, and its name is free. Prints when
+    /// whatever it was allowed to do has ended, at the latest.
+    Remove {
+        /// The node.
+        node: String,
+        /// Remove it also if it is attached, or may have records that the evidence store lacks: the evidence log then says
+        /// which of them are lost.
+        #[arg(long)]
+        force: bool,
+        /// How to print.
+        #[arg(short, long = "output", value_enum, default_value = "table")]
+        output: Format,
+    },
 }
 
 impl Fleet {
-    pub(crate) async fn run(&self, mut admin: Admin) -> anyhow::Result<Outcome> {
-        let Self::Status { output } = self;
-        let reply = admin.fleet_status(v1::FleetStatusRequest {}).await.map_err(said)?.into_inner();
-        let nodes = reply.nodes.iter().map(|node| json(node, reply.revision)).collect();
-        output.print(&nodes, || table(&reply).to_string())?;
-        Ok(Outcome::Done)
+    pub(crate) async fn run(&self, admin: Admin) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Status { output } => status(admin, *output).await,
+            Self::Remove { node, force, output } => remove(admin, node, *force, *output).await,
+        }
     }
+}
+
+async fn status(mut admin: Admin, output: Format) -> anyhow::Result<Outcome> {
+    let reply = admin.fleet_status(v1::FleetStatusRequest {}).await.map_err(said)?.into_inner();
+    let nodes = reply.nodes.iter().map(|node| json(node, reply.revision)).collect();
+    output.print(&nodes, || table(&reply).to_string())?;
+    Ok(Outcome::Done)
+}
+
+async fn remove(mut admin: Admin, node: &str, force: bool, output: Format) -> anyhow::Result<Outcome> {
+    let request = v1::RemoveNodeRequest { node: node.to_owned(), force };
+    let fenced_at_ms = admin.remove_node(request).await.map_err(said)?.into_inner().fenced_at_ms;
+    let facts = json!({"node": node, "fenced_at_ms": fenced_at_ms});
+    let until = Utc(UnixMillis(fenced_at_ms));
+    output.print(&facts, || format!("removed {node}; what it was allowed to do ends by {until}"))?;
+    Ok(Outcome::Done)
 }
 
 /// Says in one word whether the node serves callers.
@@ -37,6 +67,16 @@ const fn state(node: &v1::NodeStatus) -> &'static str {
         (true, true) => "draining",
         (false, _) => "away",
     }
+}
+
+/// Says what keeps it from serving: what it cannot apply, or its clock.
+fn problem(node: &v1::NodeStatus) -> String {
+    if !node.cannot_apply.is_empty() || node.clock_ahead_ms == 0 {
+        return node.cannot_apply.clone();
+    }
+    let seconds = Duration::from_millis(node.clock_ahead_ms.unsigned_abs()).as_secs_f32();
+    let direction = if node.clock_ahead_ms > 0 { "ahead" } else { "behind" };
+    format!("its clock is {seconds:.1} s {direction}")
 }
 
 /// Says what it judges by, and what it lacks.
@@ -82,7 +122,7 @@ fn table(reply: &v1::FleetStatusResponse) -> Table {
             left(node),
             if node.version.is_empty() { "-".to_owned() } else { node.version.clone() },
             labels.join(","),
-            node.cannot_apply.clone(),
+            problem(node),
         ]);
     }
     table
@@ -102,6 +142,7 @@ fn json(node: &v1::NodeStatus, newest: Option<v1::Revision>) -> serde_json::Valu
         "version": node.version,
         "last_renewal_ms": node.last_renewal_ms,
         "cannot_apply": node.cannot_apply,
+        "clock_ahead_ms": node.clock_ahead_ms,
     })
 }
 
@@ -131,6 +172,10 @@ mod tests {
         }
         let stale = v1::NodeStatus { lease_left_ms: 0, reads_left_ms: 35_400, ..node.clone() };
         assert_eq!(left(&stale), "0.0 s, reads 35 s");
+        for (ahead, said) in [(0, ""), (7_240, "its clock is 7.2 s ahead"), (-6_000, "its clock is 6.0 s behind")] {
+            assert_eq!(problem(&v1::NodeStatus { clock_ahead_ms: ahead, ..node.clone() }), said);
+        }
+        assert_eq!(problem(&v1::NodeStatus { clock_ahead_ms: 9_000, cannot_apply: "no".into(), ..node.clone() }), "no");
         let shown = table(&v1::FleetStatusResponse { nodes: vec![node], revision: newest }).to_string();
         let row: Vec<_> = shown.lines().nth(1).unwrap().split_whitespace().collect();
         assert_eq!(row, ["dp-1", "connected", "1.9", "14.2", "s", "0.1.0"]);

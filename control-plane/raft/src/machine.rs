@@ -83,6 +83,7 @@ fn report(notice: &Notice) {
     match notice {
         Notice::RevisionMoved { base, revision } => tracing::debug!(%base, %revision, "revision moved"),
         Notice::NodeJoined { node, at } => tracing::info!(%node, log_time = at.0, "node joined"),
+        Notice::NodeRemoved { node, at } => tracing::info!(%node, log_time = at.0, "node removed"),
         Notice::EvidenceLogged { size } => tracing::debug!(size, "evidence logged"),
         Notice::ApprovalChanged { id } => tracing::debug!(approval = %id, "approval changed"),
     }

@@ -1,10 +1,11 @@
 //! Joining: a one-time token becomes a node and its certificate.
 
+use crate::authorise::{Member, status};
 use crate::cluster::Cluster;
 use crate::{reply, token};
 use hoop_model::{ResourceName, Uid};
 use hoop_node::clock::unix_now;
-use hoop_node::pki::{self, IssueError, NODE_LIFETIME};
+use hoop_node::pki::{self, IssueError, NODE_LIFETIME, Subject};
 use hoop_state::{Change, Reply, Role, SpendJoinToken};
 use hoop_wire::v1;
 use std::sync::Arc;
@@ -43,12 +44,13 @@ async fn join(cluster: &Cluster, request: v1::JoinRequest) -> Result<v1::JoinRes
     let token_hash = token::hash(&request.token);
     // Whoever shows no token that exists makes nobody write or sign anything.
     let state = cluster.fresh().await?;
-    let role = match state.join_tokens().find(|(hash, _)| **hash == token_hash) {
-        Some((_, known)) => known.role,
-        None => return Err(reply::rejected(&hoop_state::Rejection::JoinTokenUnknown)),
-    };
-    let certificate = sign(cluster, &request.certificate_request, &node, role)?;
-    let node_uid = Uid::mint(u128::from_be_bytes(hoop_node::random()));
+    let unknown = || reply::rejected(&hoop_state::Rejection::JoinTokenUnknown);
+    let (_, token) = state.join_tokens().find(|(hash, _)| **hash == token_hash).ok_or_else(unknown)?;
+    // A node that joins again stays who it is.
+    let known = token.again.as_ref().filter(|again| **again == node).and_then(|again| state.node(again));
+    let node_uid = known.map_or_else(|| Uid::mint(u128::from_be_bytes(hoop_node::random())), |known| known.uid);
+    let member = Member { name: node.clone(), uid: node_uid };
+    let certificate = sign(cluster, &request.certificate_request, &member, token.role)?;
     // The contract's only joining nodes are the data plane's: a token for any other role is refused by the state.
     let spend = SpendJoinToken { token_hash, role: Role::DataPlane, node: node.clone(), node_uid };
     match cluster.propose(Change::SpendJoinToken(spend), None, crate::cluster::CONTROL_PLANE).await? {
@@ -68,22 +70,23 @@ async fn join(cluster: &Cluster, request: v1::JoinRequest) -> Result<v1::JoinRes
 /// Signs the key of a node that is in the state already.
 pub(crate) async fn renew(
     cluster: &Cluster,
-    node: &ResourceName,
+    node: &Member,
     request: &v1::RenewCertificateRequest,
 ) -> Result<v1::JoinResponse, Status> {
     let state = cluster.fresh().await?;
-    let known = state.node(node).ok_or_else(|| Status::permission_denied("the node is not in the cluster"))?;
+    let known = node.at(&state).map_err(status)?;
     let certificate = sign(cluster, &request.certificate_request, node, known.role)?;
-    tracing::info!(node = %node, "certificate renewed");
+    tracing::info!(node = %node.name, "certificate renewed");
     let chain = vec![cluster.ca().certificate_der().to_vec()];
     Ok(v1::JoinResponse { certificate, chain, labels: known.labels.clone() })
 }
 
-fn sign(cluster: &Cluster, request: &[u8], node: &ResourceName, role: Role) -> Result<Vec<u8>, Status> {
+fn sign(cluster: &Cluster, request: &[u8], node: &Member, role: Role) -> Result<Vec<u8>, Status> {
     let role = match role {
         Role::DataPlane => pki::Role::DataPlane,
     };
-    cluster.ca().sign_request(request, node, role, unix_now(), NODE_LIFETIME).map_err(|error| match error {
+    let subject = Subject { node: &node.name, uid: node.uid, role };
+    cluster.ca().sign_request(request, &subject, unix_now(), NODE_LIFETIME).map_err(|error| match error {
         IssueError::MalformedRequest | IssueError::UnprovenKey | IssueError::UnsupportedKey => {
             Status::invalid_argument("`certificate_request` must be a PKCS#10 request signed by its own P-256 key")
         }
@@ -92,7 +95,7 @@ fn sign(cluster: &Cluster, request: &[u8], node: &ResourceName, role: Role) -> R
         | IssueError::OutsideCalendar
         | IssueError::Key(_)
         | IssueError::Signing(_) => {
-            tracing::error!(error = &error as &dyn std::error::Error, node = %node, "cannot sign a certificate");
+            tracing::error!(error = &error as &dyn std::error::Error, node = %node.name, "cannot sign a certificate");
             Status::internal("the control plane cannot sign certificates now; its log says more")
         }
     })

@@ -39,11 +39,14 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         | Rejection::ApprovalExists => Code::Internal,
         Rejection::BaseMoved { .. } => Code::Aborted,
         Rejection::Exists(_) | Rejection::NodeNameTaken(_) => Code::AlreadyExists,
-        Rejection::NotFound(_) | Rejection::ApprovalUnknown | Rejection::PersonUnknown => Code::NotFound,
+        Rejection::NotFound(_) | Rejection::NodeUnknown(_) | Rejection::ApprovalUnknown | Rejection::PersonUnknown => {
+            Code::NotFound
+        }
         Rejection::RevisionDiffers { .. }
         | Rejection::Dangling { .. }
         | Rejection::Referenced { .. }
         | Rejection::NotSealed(_)
+        | Rejection::NodeHasRecords { .. }
         | Rejection::ApprovalOver(_)
         | Rejection::ApprovalAttended
         | Rejection::ApprovalUnclaimed => Code::FailedPrecondition,
@@ -65,6 +68,7 @@ pub(crate) fn rejected(rejection: &Rejection) -> Status {
         | Rejection::RecoveryExpired
         | Rejection::JoinTokenExpired
         | Rejection::JoinTokenRole
+        | Rejection::JoinTokenNode
         | Rejection::PersonSuspended
         | Rejection::NotSignedIn
         | Rejection::MayNotVote => Code::PermissionDenied,

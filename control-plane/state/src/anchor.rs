@@ -6,7 +6,7 @@
 use crate::apply::Made;
 use crate::evidence::{Announced, is_record, parts};
 use crate::joining::Joining;
-use crate::{AnchorEvidence, Chain, EvidenceLog, LogStored, Notice, Rejection, Reply, State};
+use crate::{AnchorEvidence, Chain, EvidenceLog, LogStored, Notice, Rejection, RemoveNode, Reply, State};
 use hoop_model::{
     ChainHead, ChainId, Conflict, EvidenceKey, Gap, Head, Incarnation, LogEntry, ResourceName, SegmentRoot, UnixMillis,
 };
@@ -112,6 +112,26 @@ impl State {
         let size = log.size();
         let notice = Notice::EvidenceLogged { size };
         Ok((Reply::Anchored { size, entry: Some(index), skipped }, vec![notice]))
+    }
+
+    /// Removes a node. Its chains end with what is stored of them; what is known to be missing becomes an entry of the log.
+    pub(crate) fn remove_node(&mut self, remove: &RemoveNode) -> Made {
+        self.joining.check_there(&remove.name, remove.uid)?;
+        if !remove.gives_up_records {
+            self.evidence.check_all_ended(&remove.name)?;
+        }
+        let mut anchoring = Anchoring::begin(Arc::make_mut(&mut self.evidence), &self.joining, self.log_time);
+        let open: Vec<ChainId> = anchoring.log.chains_of(&remove.name).map(|(id, _)| id.clone()).collect();
+        open.iter().for_each(|id| anchoring.end_at_stored(id));
+        let Anchoring { log, entry, .. } = anchoring;
+        log.forget_node(&remove.name);
+        let mut notices = vec![Notice::NodeRemoved { node: remove.name.clone(), at: self.log_time }];
+        if parts(&entry) > 0 {
+            log.append(Arc::new(entry));
+            notices.push(Notice::EvidenceLogged { size: log.size() });
+        }
+        self.joining.remove(remove, self.log_time)?;
+        Ok((Reply::Done { revision: self.revision }, notices))
     }
 
     /// Lets go of what the store holds. A repeat, or what is late, changes nothing.

@@ -18,6 +18,7 @@ impl State {
         let Proposal { time, key, caller, change } = proposal;
         self.log_time = self.log_time.max(time);
         self.memory.forget_before(self.log_time);
+        self.joining.pass_time(self.log_time);
         let mut notices = self.pass_approval_time();
         let (reply, more) = self.answer(index, key, caller, change);
         notices.extend(more);
@@ -65,6 +66,7 @@ impl State {
                 let notice = Notice::NodeJoined { node: node.name.clone(), at: node.joined };
                 Ok((Reply::Joined { uid: node.uid, role: node.role, labels: node.labels.clone() }, vec![notice]))
             }
+            Change::RemoveNode(remove) => self.remove_node(&remove),
             Change::Tick => Ok((Reply::Done { revision: self.revision }, Vec::new())),
             Change::AnchorEvidence(anchor) => self.anchor_evidence(anchor),
             Change::LogStored(stored) => self.log_stored(stored),

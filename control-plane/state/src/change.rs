@@ -53,6 +53,8 @@ pub enum Change {
     MintJoinToken(MintJoinToken),
     /// Shows a token and registers the node.
     SpendJoinToken(SpendJoinToken),
+    /// Removes a node.
+    RemoveNode(RemoveNode),
     /// Only carries time.
     Tick,
     /// Anchors what nodes said of their chains.
@@ -201,6 +203,8 @@ pub struct MintJoinToken {
     pub role: Role,
     /// Labels fixed for the joining node.
     pub labels: Labels,
+    /// The node that it admits again, with the labels it has; none if it admits a node that is not there yet.
+    pub again: Option<ResourceName>,
     /// The log time from which the token is void.
     pub expires: UnixMillis,
 }
@@ -214,8 +218,20 @@ pub struct SpendJoinToken {
     pub role: Role,
     /// The name the node wants.
     pub node: ResourceName,
-    /// The node's uid.
+    /// The node's uid: its own if it is admitted again.
     pub node_uid: Uid,
+}
+
+/// Removes a node: its certificate admits nobody from then on, and its name is free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveNode {
+    /// Its name.
+    pub name: ResourceName,
+    /// Its uid.
+    pub uid: Uid,
+    /// Whether chains that have not ended are given up: records that the evidence store lacks are then lost for it, and the
+    /// evidence log says which.
+    pub gives_up_records: bool,
 }
 
 /// Anchors what nodes said of their chains, and what the evidence store took. What is known already changes nothing;

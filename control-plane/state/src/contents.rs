@@ -1,7 +1,7 @@
 //! A state taken apart, as a snapshot holds it, and put together again.
 
 use crate::approvals::Store;
-use crate::joining::{JoinToken, Node};
+use crate::joining::{JoinToken, Node, Removed};
 use crate::{
     AdminSession, Bootstrap, CLUSTER_VERSION, EvidenceContents, EvidenceLog, IdempotencyKey, Reference, Remembered,
     SealedValue, State, StoredObject,
@@ -30,6 +30,8 @@ pub struct Contents {
     pub join_tokens: Vec<(ContentHash, JoinToken)>,
     /// See [`State::nodes`].
     pub nodes: Vec<Node>,
+    /// See [`State::removed_nodes`].
+    pub removed_nodes: Vec<Removed>,
     /// See [`State::longest_stale`].
     pub longest_stale: Duration,
     /// See [`State::remembered`].
@@ -73,6 +75,9 @@ pub enum Inconsistent {
     /// Two nodes have one name.
     #[error("node `{0}` is there twice")]
     NodeTwice(ResourceName),
+    /// A removal is there twice, or in the future.
+    #[error("the removal of node `{0}` is there twice, or in the future")]
+    Removed(ResourceName),
     /// Two tokens have one hash.
     #[error("a join token is there twice")]
     JoinTokenTwice,
@@ -144,6 +149,11 @@ impl State {
         for node in contents.nodes {
             let name = node.name.clone();
             state.joining.put_node(node).then_some(()).ok_or(Inconsistent::NodeTwice(name))?;
+        }
+        for removed in contents.removed_nodes {
+            let name = removed.name.clone();
+            let fits = removed.at <= state.log_time && state.joining.put_removed(removed);
+            fits.then_some(()).ok_or(Inconsistent::Removed(name))?;
         }
         for (caller, key, remembered) in contents.remembered {
             state.memory.put(caller, key, remembered).then_some(()).ok_or(Inconsistent::KeyTwice)?;

@@ -2,7 +2,7 @@
 //! far every chain has come. Its entries lie in the evidence store; here are only those that are not there yet.
 
 use crate::joining::Joining;
-use crate::{Inconsistent, LogStored};
+use crate::{Inconsistent, LogStored, Rejection};
 use hoop_model::{ChainId, ContentHash, EvidenceKey, Head, Incarnation, LogEntry, ResourceName};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -210,6 +210,26 @@ impl EvidenceLog {
         if let Some(keys) = self.keys.get_mut(node) {
             keys.retain(|key| known.contains(&key.incarnation));
         }
+    }
+
+    /// Refuses while a chain of a node has not ended.
+    pub(crate) fn check_all_ended(&self, node: &ResourceName) -> Result<(), Rejection> {
+        let (mut chains, mut records) = (0_u64, 0_u64);
+        for (_, chain) in self.chains_of(node) {
+            chains = chains.saturating_add(1);
+            let missing = chain.head.sequence.saturating_add(1).saturating_sub(chain.next_stored());
+            records = records.saturating_add(missing);
+        }
+        if chains == 0 { Ok(()) } else { Err(Rejection::NodeHasRecords { node: node.clone(), chains, records }) }
+    }
+
+    /// Forgets the chains and the keys of a node.
+    pub(crate) fn forget_node(&mut self, node: &ResourceName) {
+        let chains: Vec<ChainId> = self.known_of(node).map(|(id, _)| id.clone()).collect();
+        for id in chains {
+            self.chains.remove(&id);
+        }
+        self.keys.remove(node);
     }
 
     fn known_of(&self, node: &ResourceName) -> impl Iterator<Item = (&ChainId, &Chain)> {

@@ -8,7 +8,7 @@ mod approvals;
 mod spec;
 
 use crate::{AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, LogStored, MintJoinToken, NewObject};
-use crate::{OneTime, OpenAdminSession, Precondition, Reference, Role, SetSecret, SpendJoinToken};
+use crate::{OneTime, OpenAdminSession, Precondition, Reference, RemoveNode, Role, SetSecret, SpendJoinToken};
 use aws_lc_rs::digest::{Context, SHA256};
 use hoop_model::SegmentRoot;
 use hoop_model::spec::Labels;
@@ -87,12 +87,14 @@ impl Hash {
                 self.precondition(*precondition);
             }
             // The whole of it: a repeat draws another token, which the old reply would not speak of.
-            Change::MintJoinToken(MintJoinToken { token_hash, role, labels, expires }) => {
+            Change::MintJoinToken(MintJoinToken { token_hash, role, labels, again, expires }) => {
                 self.number(4);
                 self.bytes(&token_hash.0);
                 self.role(*role);
                 self.labels(labels);
                 self.number(expires.0);
+                // Last and only if there: the hash of any other token is what it always was.
+                again.iter().for_each(|again| self.name(again));
             }
             Change::SpendJoinToken(SpendJoinToken { token_hash, role, node, node_uid: _ }) => {
                 self.number(5);
@@ -125,6 +127,12 @@ impl Hash {
                     OneTime::Recovery { id, expires: _ } => self.bytes(id),
                 }
                 self.bytes(&session_hash.0);
+            }
+            Change::RemoveNode(RemoveNode { name, uid, gives_up_records }) => {
+                self.number(14);
+                self.name(name);
+                self.bytes(&uid.to_bytes());
+                self.number(u64::from(*gives_up_records));
             }
             Change::EndAdminSession { session_hash } => {
                 self.number(13);
@@ -226,6 +234,7 @@ mod tests {
     use crate::tests::approval_support::person;
     use crate::tests::secrets::{secret, setting, using};
     use crate::tests::support::{apply, at, bootstrap, chain, connection, delete, ending, identity, issuer, key, mint};
+    use crate::tests::support::{mint_again, remove};
     use crate::tests::support::{object, policy, reference, root, spend, stored};
     use hoop_model::spec::{self, Right, SecretSource, Transform};
     use hoop_model::spec::{Builtin, ClassName, Connection, CredentialForm, DataClass, Recognise, Recording};
@@ -300,6 +309,9 @@ mod tests {
             (opening(OneTime::Bootstrap { token_hash: ContentHash([3; 32]) }), "29feb111e662666b"),
             (opening(OneTime::Recovery { id: [4; 16], expires: UnixMillis(5) }), "6cd0f05759d6d373"),
             (Change::EndAdminSession { session_hash: ContentHash([6; 32]) }, "f556f1c81c131846"),
+            (mint_again(1, "a", 2), "5f9307c1a4676009"),
+            (remove("a", 1, false), "655e00154a910bef"),
+            (remove("a", 1, true), "1a4b1b3480c9be3f"),
             (only(masking(&[])), "9412f5497b1e12ad"),
             (only(masking(&["pii", "secret"])), "52a089ee0e44198a"),
             (only(class(Some(Builtin::Email), &[], Transform::Redact)), "0b4767d0ee110d82"),

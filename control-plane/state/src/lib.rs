@@ -43,11 +43,12 @@ pub use approvals::{
 };
 pub use change::{
     AnchorEvidence, ApplyObjects, Bootstrap, Change, DeleteObject, IdempotencyKey, InvalidKey, LogStored,
-    MintJoinToken, NewObject, OpenAdminSession, Precondition, Proposal, Reference, Role, SetSecret, SpendJoinToken,
+    MintJoinToken, NewObject, OpenAdminSession, Precondition, Proposal, Reference, RemoveNode, Role, SetSecret,
+    SpendJoinToken,
 };
 pub use contents::{Contents, Inconsistent};
 pub use evidence::{Chain, EMPTY_TREE, EvidenceContents, EvidenceLog, MAX_CHAINS_PER_NODE, MAX_UNSTORED_PARTS};
-pub use joining::{JoinToken, MAX_JOIN_TOKEN_LIFETIME, MAX_JOIN_TOKENS, Node};
+pub use joining::{JoinToken, MAX_JOIN_TOKEN_LIFETIME, MAX_JOIN_TOKENS, Node, REMOVAL_KNOWN_FOR, Removed};
 pub use objects::StoredObject;
 pub use remembered::{MAX_KEYS, MAX_KEYS_PER_CALLER, NODES_REMEMBERED_FOR, REMEMBERED_FOR, Remembered};
 pub use reply::{AppliedObject, Notice, Outcome, Rejection, Reply};

@@ -165,6 +165,24 @@ pub enum Rejection {
     /// The token is for another role.
     #[error("the join token is for another role")]
     JoinTokenRole,
+    /// The token admits one node again, and it is another one, or has been removed since.
+    #[error("the join token is for another node")]
+    JoinTokenNode,
+    /// There is no such node.
+    #[error("there is no node `{0}`")]
+    NodeUnknown(ResourceName),
+    /// Records of the node may not have been shipped.
+    #[error(
+        "node `{node}` has {chains} chains that have not ended; the store lacks at least {records} of their records"
+    )]
+    NodeHasRecords {
+        /// The node.
+        node: ResourceName,
+        /// How many of its chains have not ended.
+        chains: u64,
+        /// How many records of these are known of that the evidence store lacks.
+        records: u64,
+    },
     /// A node of that name has joined.
     #[error("a node named `{0}` has joined")]
     NodeNameTaken(ResourceName),
@@ -242,6 +260,13 @@ pub enum Notice {
     },
     /// A node was registered.
     NodeJoined {
+        /// Its name.
+        node: ResourceName,
+        /// When, in log time.
+        at: UnixMillis,
+    },
+    /// A node was removed.
+    NodeRemoved {
         /// Its name.
         node: ResourceName,
         /// When, in log time.

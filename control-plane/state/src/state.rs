@@ -2,7 +2,7 @@
 
 use crate::administration::Administration;
 use crate::approvals::Store;
-use crate::joining::{JoinToken, Joining, Node};
+use crate::joining::{JoinToken, Joining, Node, Removed};
 use crate::objects::{Objects, StoredObject};
 use crate::remembered::{Memory, Remembered};
 use crate::secrets::SealedValues;
@@ -90,6 +90,12 @@ impl State {
     #[must_use]
     pub fn node(&self, name: &ResourceName) -> Option<&Node> {
         self.joining.node(name)
+    }
+
+    /// Returns the nodes that were removed within [`REMOVAL_KNOWN_FOR`](crate::REMOVAL_KNOWN_FOR), by name; of one name the
+    /// last.
+    pub fn removed_nodes(&self) -> impl Iterator<Item = &Removed> {
+        self.joining.removed()
     }
 
     /// Returns the unspent join tokens, by hash. Some may have expired.

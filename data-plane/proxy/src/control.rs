@@ -17,6 +17,7 @@ pub(crate) mod join;
 mod keeping;
 mod last_good;
 pub(crate) mod link;
+pub(crate) mod offset;
 pub(crate) mod publish;
 
 use crate::config::Config;
@@ -34,7 +35,7 @@ use last_good::LastGood;
 use link::{Link, LinkError};
 use publish::Publisher;
 use rustls::RootCertStore;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,7 +72,15 @@ impl Control {
         let local = Arc::new(Local { roots: self.roots, sources: self.config.secrets.clone() });
         let watching = credential::watch::watch(Rc::clone(&publisher), Arc::clone(&local));
         let Self { config, shared, ledger, directory, .. } = self;
-        let link = Link { shared, publisher, local, ledger, directory, contents: RefCell::default() };
+        let link = Link {
+            shared,
+            publisher,
+            local,
+            ledger,
+            directory,
+            contents: RefCell::default(),
+            was_attached: Cell::default(),
+        };
         let attached = stay_attached(&config, link, &joined);
         tokio::join!(keys, watching, attached, shipper.run(), clerk.run());
     }
@@ -93,10 +102,10 @@ impl Control {
 
 /// Joins once, then attaches to one address after the other, for ever.
 async fn stay_attached(config: &Config, mut link: Link, joined: &watch::Sender<Option<Arc<Membership>>>) {
-    let mut last = String::new();
+    let (mut last, mut is_disowned) = (String::new(), false);
     for address in config.join.control_plane.iter().cycle() {
         let attempt = async {
-            let membership = join::membership(config, address).await.map_err(LinkError::Join)?;
+            let membership = join::membership(config, address, is_disowned).await.map_err(LinkError::Join)?;
             link.shared.subject.get_or_init(|| membership.subject.clone());
             let membership = Arc::new(membership);
             link.recall(&config.state_dir, &membership);
@@ -113,6 +122,8 @@ async fn stay_attached(config: &Config, mut link: Link, joined: &watch::Sender<O
         };
         // Renewed: attached anew with the next certificate, well within the lease.
         let Err(error) = attempt.await else { continue };
+        // Who was removed may join again, by another token, as a process that has recorded nothing under the removed node.
+        is_disowned = !link.was_attached.get() && (is_disowned || error.is_denial());
         let told = chain(&error);
         if told == last {
             tracing::debug!(control_plane = %address, error = %told, "still not attached");

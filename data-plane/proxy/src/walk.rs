@@ -80,6 +80,9 @@ async fn own(shard: &Rc<Shard>, head: &Parts, path: &str) -> Result<Response<Rep
     match path {
         "/healthz" => Ok(reply::fine()),
         "/readyz" if shard.shared.is_leaving() => Err(refusal(Code::Draining, "this node stops")),
+        "/readyz" if shard.shared.clock_is_off() => {
+            Err(refusal(Code::NotReady, "this node's clock is off by more than 5 s"))
+        }
         "/readyz" => shard.look(|_| reply::fine()),
         _ => match path.strip_prefix("/approvals/") {
             Some(id) => Box::pin(standing::standing(shard, &head.headers, id)).await,

@@ -8,6 +8,7 @@
 mod backend;
 pub(crate) mod masking;
 
+use crate::control::offset::MAX_OFF_MS;
 use crate::control::publish::read_keys;
 use crate::credential::source::SecretSources;
 use crate::hold::desk::Desk;
@@ -22,7 +23,7 @@ use hoop_node::telemetry::spans::Spans;
 use hoop_policy::Rules;
 use rustls::{ClientConfig, RootCertStore};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -91,6 +92,8 @@ pub(crate) struct Shared {
     pub(crate) subject: OnceLock<String>,
     /// Where spans go; empty where no collector is configured.
     pub(crate) spans: OnceLock<Spans>,
+    /// How far this node's clock is ahead of the control plane's, at least, or behind, in milliseconds.
+    pub(crate) clock_ahead_ms: AtomicI64,
     /// True once the node is to stop: it says that it is not ready, and serves on.
     pub(crate) leaving: AtomicBool,
     /// True once the node stops.
@@ -112,12 +115,18 @@ impl Shared {
             wanted,
             subject: OnceLock::new(),
             spans: OnceLock::new(),
+            clock_ahead_ms: AtomicI64::new(0),
             leaving: AtomicBool::new(false),
             draining: watch::Sender::new(false),
             settling: Arc::new(Settling::new()),
             desk,
             meters: Arc::default(),
         }
+    }
+
+    /// Returns whether this node's clock is too far off to judge tokens by.
+    pub(crate) fn clock_is_off(&self) -> bool {
+        self.clock_ahead_ms.load(Ordering::Relaxed).unsigned_abs() > MAX_OFF_MS
     }
 
     /// Returns whether the node stops, or is about to.

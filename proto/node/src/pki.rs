@@ -11,7 +11,7 @@ mod peer;
 mod role;
 
 pub use anchors::{InvalidAnchors, trust_anchors};
-pub use ca::{CA_LIFETIME, ClusterCa, IssueError, NODE_LIFETIME, OpenError, SERVER_LIFETIME, SERVER_NAME};
+pub use ca::{CA_LIFETIME, ClusterCa, IssueError, NODE_LIFETIME, OpenError, SERVER_LIFETIME, SERVER_NAME, Subject};
 pub use key::{KeyError, NodeKey};
 pub use peer::{PeerIdentity, UntrustedPeer};
 pub use role::{Role, UnknownRole};

@@ -1,8 +1,11 @@
 //! The fleet: what is revoked ends everywhere, and whoever asks is told truly.
 
+use crate::store::{Blocked, a_gap_is_named, a_head_is_anchored};
 use hoop_tests::client;
+use hoop_tests::cluster::Said;
+use hoop_tests::evidence::files;
 use hoop_tests::poll::eventually;
-use hoop_tests::stage::{Stage, connection};
+use hoop_tests::stage::{Stage, caller, connection};
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -190,4 +193,87 @@ fn dp_02_a_file_that_was_changed_is_of_no_use_and_the_node_says_so() {
     });
     stage.cluster.restart_control_plane();
     stage.cluster.wait_until_ready();
+}
+
+/// What the fleet's node is, as `hoopctl fleet status` says.
+fn node_status(stage: &Stage) -> Value {
+    let nodes = stage.cluster.hoopctl(&["fleet", "status", "-o", "json"]).expect_done();
+    let nodes: Value = serde_json::from_str(&nodes).unwrap();
+    nodes[0].clone()
+}
+
+#[test]
+fn a_removed_node_is_fenced_and_comes_back_only_by_another_token_with_what_it_recorded_set_aside() {
+    let mut stage = Stage::set();
+    let blocked = Blocked::store(&stage);
+    a_head_is_anchored(&stage);
+    let attached = stage.cluster.hoopctl(&["fleet", "remove", "dp-1"]);
+    assert_eq!(attached.code, 1, "{attached:?}");
+    assert!(attached.err.contains("node `dp-1` is attached"), "{attached:?}");
+    let removed = stage.cluster.hoopctl(&["fleet", "remove", "dp-1", "--force"]).expect_done();
+    assert!(removed.contains("removed dp-1; what it was allowed to do ends by 20"), "{removed}");
+    assert_eq!(node_status(&stage), Value::Null);
+
+    // It acts by its lease and no longer, and whoever waits is told of it until then.
+    let revoked = stage.cluster.hoopctl(&["revoke", "nightly", "--wait"]).expect_done();
+    assert!(revoked.contains("dp-1  not attached; without authority since"), "{revoked}");
+    eventually("its lease is over", || {
+        stage.cluster.ready().ok().filter(|answer| answer.status == 503 && answer.refusal() == "lease_expired")
+    });
+    let log = stage.cluster.gateway_process().log();
+    assert!(log.contains("the node is not in the cluster"), "{log}");
+
+    // Neither its certificate nor the token that it had brings it back.
+    stage.cluster.gateway_process().kill();
+    stage.cluster.start_gateway();
+    eventually("it is turned away", || {
+        let log = stage.cluster.gateway_process().log();
+        (log.matches("the node is not in the cluster").count() > 1).then_some(())
+    });
+    assert_eq!(node_status(&stage), Value::Null);
+    let token = stage.cluster.hoopctl(&["cluster", "join-token", "--role", "data-plane"]).expect_done();
+    std::fs::write(stage.cluster.path("join-token"), token).unwrap();
+    stage.cluster.apply_and_wait(&caller(&stage.issuer));
+    stage.cluster.wait_until_ready();
+    stage.wait_until_allowed();
+    assert_eq!(node_status(&stage)["connected"], true);
+    assert_eq!(stage.send("GET", "/c/orders/2").status, 200);
+    // The cluster had heard of records that it has not got.
+    drop(blocked);
+    a_gap_is_named(&stage);
+    eventually("they are kept on the node, out of the way", || {
+        let refused = stage.cluster.spool().join("dp-1/refused");
+        std::fs::read_dir(refused).is_ok_and(|files| files.count() > 0).then_some(())
+    });
+}
+
+#[test]
+fn a_node_that_lost_its_certificate_joins_again_as_who_it_was() {
+    let mut stage = Stage::set();
+    assert_eq!(stage.send("GET", "/c/orders/1").status, 200);
+    stage.cluster.gateway_process().kill();
+    std::fs::remove_file(stage.cluster.path("data-plane/node.pem")).unwrap();
+    let token = stage.cluster.hoopctl(&["cluster", "join-token", "--role", "data-plane", "--again", "dp-1"]);
+    std::fs::write(stage.cluster.path("join-token"), token.expect_done()).unwrap();
+    stage.cluster.start_gateway();
+    stage.cluster.wait_until_ready();
+    stage.wait_until_allowed();
+    assert_eq!(stage.send("GET", "/c/orders/2").status, 200);
+    stage.cluster.gateway_process().signal("TERM");
+    assert!(stage.cluster.gateway_process().wait().success());
+    // Nothing of what it recorded before is lost.
+    eventually("everything is shipped", || files(&stage.cluster.spool()).is_empty().then_some(()));
+    let verified = verify(&stage).expect_done();
+    assert!(!verified.contains("missing"), "{verified}");
+    assert!(stage.evidence().allowed().is_superset(&["GET /1".into(), "GET /2".into()].into()));
+}
+
+/// Verifies all that the evidence store has.
+fn verify(stage: &Stage) -> Said {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("evidence");
+    let target = target.to_str().unwrap();
+    let _ = stage.cluster.hoopctl(&["audit", "export", target]).expect_done();
+    let key = stage.cluster.hoopctl(&["audit", "key"]).expect_done();
+    stage.cluster.hoopctl_alone(&["audit", "verify", target, "--key", key.trim()])
 }

@@ -192,7 +192,7 @@ fn after_a_crash_the_next_process_ends_what_was_left_open() {
 }
 
 /// Reads the log of the store, whose last entry may be in the making.
-fn log(stage: &Stage) -> Vec<LogEntry> {
+pub(crate) fn log(stage: &Stage) -> Vec<LogEntry> {
     let bytes = std::fs::read(stage.cluster.path("control-plane/evidence/log/entries")).unwrap_or_default();
     let (mut entries, mut rest) = (Vec::new(), bytes.as_slice());
     while let Some((length, after)) = rest.split_first_chunk::<4>() {
@@ -209,12 +209,7 @@ fn log(stage: &Stage) -> Vec<LogEntry> {
 fn au_03_a_node_that_lost_its_disk_leaves_a_gap_that_is_named() {
     let mut stage = Stage::set();
     let blocked = Blocked::store(&stage);
-    let heads = || log(&stage).iter().map(|entry| entry.heads.len()).sum::<usize>();
-    let before = heads();
-    eventually("a head is anchored", || {
-        assert_eq!(stage.send("GET", "/c/orders/1").status, 200);
-        (heads() > before).then_some(())
-    });
+    a_head_is_anchored(&stage);
     stage.cluster.gateway_process().kill();
     assert!(!files(&stage.cluster.spool()).is_empty());
     std::fs::remove_dir_all(stage.cluster.spool()).unwrap();
@@ -227,8 +222,18 @@ fn au_03_a_node_that_lost_its_disk_leaves_a_gap_that_is_named() {
     a_gap_is_named(&stage);
 }
 
+/// Sends commands until the cluster knows the head of a chain that has one of them.
+pub(crate) fn a_head_is_anchored(stage: &Stage) {
+    let heads = || log(stage).iter().map(|entry| entry.heads.len()).sum::<usize>();
+    let before = heads();
+    eventually("a head is anchored", || {
+        assert_eq!(stage.send("GET", "/c/orders/1").status, 200);
+        (heads() > before).then_some(())
+    });
+}
+
 /// Waits until the cluster says what is lost; nothing else may be wrong.
-fn a_gap_is_named(stage: &Stage) {
+pub(crate) fn a_gap_is_named(stage: &Stage) {
     eventually("the log has a gap", || log(stage).iter().any(|entry| !entry.gaps.is_empty()).then_some(()));
     eventually("it is all there is to say", || {
         let export = Export::of(stage);
@@ -242,13 +247,13 @@ fn a_gap_is_named(stage: &Stage) {
 }
 
 /// Keeps the store from taking segments of the node, for as long as it lives.
-struct Blocked {
+pub(crate) struct Blocked {
     place: PathBuf,
     aside: PathBuf,
 }
 
 impl Blocked {
-    fn store(stage: &Stage) -> Self {
+    pub(crate) fn store(stage: &Stage) -> Self {
         let segments = stage.cluster.path("control-plane/evidence/segments");
         let (place, aside) = (segments.join(NODE), stage.cluster.path("aside"));
         drop(std::fs::rename(&place, &aside));

@@ -5,8 +5,8 @@ use super::{admin, approval, evidence, reply};
 use hoop_model::{Approval, ContentHash, Kind, ResourceName, Revision, Uid, UnixMillis};
 use hoop_state::{
     ApplyObjects, Bootstrap, CLUSTER_VERSION, Change, Contents, DeleteObject, IdempotencyKey, JoinToken, MintJoinToken,
-    NewObject, Node, Precondition, Proposal, Reference, Remembered, Role, SealedValue, SetSecret, SpendJoinToken,
-    State, StoredObject,
+    NewObject, Node, Precondition, Proposal, Reference, Remembered, RemoveNode, Removed, Role, SealedValue, SetSecret,
+    SpendJoinToken, State, StoredObject,
 };
 use hoop_wire::{Malformed, document_name, kind, v1};
 use prost::Message;
@@ -53,6 +53,7 @@ pub(crate) fn state(bytes: &[u8]) -> Result<State, Undecodable> {
         objects: message.objects.into_iter().map(stored_of).collect::<Result<_, _>>()?,
         join_tokens: message.join_tokens.into_iter().map(token_of).collect::<Result<_, _>>()?,
         nodes: message.nodes.into_iter().map(node_of).collect::<Result<_, _>>()?,
+        removed_nodes: message.removed_nodes.iter().map(removed_of).collect::<Result<_, _>>()?,
         remembered: message.remembered.into_iter().map(remembered_of).collect::<Result<_, _>>()?,
         evidence: evidence::log_of(present(message.evidence, "evidence")?)?,
         approvals: message.approvals.into_iter().map(Approval::try_from).collect::<Result<_, _>>()?,
@@ -88,6 +89,7 @@ fn change_of(change: v1::proposal::Change) -> Result<Change, Malformed> {
             token_hash: hash_of(&mint.token_hash, "token_hash")?,
             role: role_of(mint.role)?,
             labels: mint.labels,
+            again: optional_name_of(&mint.again)?,
             expires: UnixMillis(mint.expires_ms),
         }),
         v1::proposal::Change::SpendJoinToken(spend) => Change::SpendJoinToken(SpendJoinToken {
@@ -96,6 +98,9 @@ fn change_of(change: v1::proposal::Change) -> Result<Change, Malformed> {
             node: name_of(&spend.node)?,
             node_uid: uid_of(&spend.node_uid)?,
         }),
+        v1::proposal::Change::RemoveNode(v1::proposal::RemoveNode { name, uid, gives_up_records }) => {
+            Change::RemoveNode(RemoveNode { name: name_of(&name)?, uid: uid_of(&uid)?, gives_up_records })
+        }
         v1::proposal::Change::Tick(v1::proposal::Tick {}) => Change::Tick,
         v1::proposal::Change::AnchorEvidence(anchor) => Change::AnchorEvidence(evidence::anchor_of(anchor)?),
         v1::proposal::Change::LogStored(stored) => Change::LogStored(evidence::stored_of(&stored)?),
@@ -179,7 +184,16 @@ fn stored_of(stored: v1::state::StoredObject) -> Result<StoredObject, Malformed>
 
 fn token_of(token: v1::state::JoinToken) -> Result<(ContentHash, JoinToken), Malformed> {
     let expires = UnixMillis(token.expires_ms);
-    Ok((hash_of(&token.hash, "hash")?, JoinToken { role: role_of(token.role)?, labels: token.labels, expires }))
+    let (role, again) = (role_of(token.role)?, optional_name_of(&token.again)?);
+    Ok((hash_of(&token.hash, "hash")?, JoinToken { role, labels: token.labels, again, expires }))
+}
+
+fn optional_name_of(name: &str) -> Result<Option<ResourceName>, Malformed> {
+    if name.is_empty() { Ok(None) } else { name_of(name).map(Some) }
+}
+
+fn removed_of(removed: &v1::state::RemovedNode) -> Result<Removed, Malformed> {
+    Ok(Removed { name: name_of(&removed.name)?, uid: uid_of(&removed.uid)?, at: UnixMillis(removed.at_ms) })
 }
 
 fn node_of(node: v1::state::Node) -> Result<Node, Malformed> {

@@ -1,10 +1,10 @@
 //! From the state machine's types to bytes.
 
 use super::{admin, approval, evidence, reply};
-use hoop_model::Uid;
+use hoop_model::{ResourceName, Uid};
 use hoop_state::{
     ApplyObjects, Bootstrap, Change, DeleteObject, MintJoinToken, NewObject, Node, Precondition, Proposal, Reference,
-    Role, SealedValue, SetSecret, SpendJoinToken, State, StoredObject,
+    RemoveNode, Removed, Role, SealedValue, SetSecret, SpendJoinToken, State, StoredObject,
 };
 use hoop_wire::v1;
 use prost::Message;
@@ -35,6 +35,7 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         hash: hash.0.to_vec(),
         role: of_role(token.role).into(),
         labels: token.labels.clone(),
+        again: of_optional(token.again.as_ref()),
         expires_ms: token.expires.0,
     });
     let sign_ins = state.sign_ins();
@@ -48,6 +49,7 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
         objects: state.stored_objects().map(of_stored).collect(),
         join_tokens: join_tokens.collect(),
         nodes: state.nodes().map(of_node).collect(),
+        removed_nodes: state.removed_nodes().map(of_removed).collect(),
         remembered: remembered.collect(),
         evidence: Some(evidence::of_log(state.evidence())),
         approvals: state.approvals().map(|approval| approval.as_ref().into()).collect(),
@@ -76,12 +78,20 @@ fn of_change(change: &Change) -> v1::proposal::Change {
                 base: Some((*base).into()),
             })
         }
-        Change::MintJoinToken(MintJoinToken { token_hash, role, labels, expires }) => {
+        Change::MintJoinToken(MintJoinToken { token_hash, role, labels, again, expires }) => {
             v1::proposal::Change::MintJoinToken(v1::proposal::MintJoinToken {
                 token_hash: token_hash.0.to_vec(),
                 role: of_role(*role).into(),
                 labels: labels.clone(),
+                again: of_optional(again.as_ref()),
                 expires_ms: expires.0,
+            })
+        }
+        Change::RemoveNode(RemoveNode { name, uid, gives_up_records }) => {
+            v1::proposal::Change::RemoveNode(v1::proposal::RemoveNode {
+                name: name.to_string(),
+                uid: uid.to_bytes().to_vec(),
+                gives_up_records: *gives_up_records,
             })
         }
         Change::SpendJoinToken(SpendJoinToken { token_hash, role, node, node_uid }) => {
@@ -184,6 +194,14 @@ fn of_references(references: &BTreeSet<Reference>) -> Vec<v1::proposal::Referenc
 fn of_stored(stored: &StoredObject) -> v1::state::StoredObject {
     let StoredObject { object, references } = stored;
     v1::state::StoredObject { object: Some(object.as_ref().into()), references: of_references(references) }
+}
+
+fn of_removed(Removed { name, uid, at }: &Removed) -> v1::state::RemovedNode {
+    v1::state::RemovedNode { name: name.to_string(), uid: uid.to_bytes().to_vec(), at_ms: at.0 }
+}
+
+fn of_optional(name: Option<&ResourceName>) -> String {
+    name.map(ToString::to_string).unwrap_or_default()
 }
 
 fn of_node(node: &Node) -> v1::state::Node {

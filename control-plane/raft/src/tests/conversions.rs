@@ -65,7 +65,16 @@ fn history() -> Vec<Change> {
         Change::AnchorEvidence(AnchorEvidence::default()),
         apply(at(5), vec![secret()]),
         set_secret(at(14)),
+        mint(3),
+        spend(3, "node-b"),
+        Change::RemoveNode(RemoveNode { name: name("node-b"), uid: Uid::mint(3), gives_up_records: true }),
+        rejoining(),
     ]
+}
+
+fn rejoining() -> Change {
+    let Change::MintJoinToken(mint) = mint(4) else { panic!("not a token") };
+    Change::MintJoinToken(MintJoinToken { again: Some(name("node-a")), ..mint })
 }
 
 fn secret() -> NewObject {
@@ -133,7 +142,8 @@ fn every_state_reads_back() {
         assert_eq!(decode_state(&encode_state(&state)), Ok(state.clone()), "after {reply:?}");
     }
     assert_eq!((rejected, state.objects().count(), state.nodes().count()), (1, 3, 1));
-    assert_eq!((state.join_tokens().count(), state.remembered().count()), (1, 14));
+    assert_eq!((state.join_tokens().count(), state.remembered().count()), (2, 18));
+    assert_eq!(state.removed_nodes().map(|removed| removed.name.as_str()).collect::<Vec<_>>(), ["node-b"]);
     assert_eq!(state.sealed_value(Uid::mint(12)).map(|value| (value.generation, value.sealed.len())), Some((2, 40)));
     // There is something of everything.
     let log = state.evidence();

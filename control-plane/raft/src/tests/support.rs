@@ -84,6 +84,7 @@ pub(super) fn mint(token: u8) -> Change {
         token_hash: ContentHash([token; 32]),
         role: Role::DataPlane,
         labels: Labels::from([("zone".into(), "a".into())]),
+        again: None,
         expires: UnixMillis(NOW.0 + 60_000),
     })
 }

@@ -3,6 +3,7 @@
 use crate::authorise::Caller;
 use crate::cluster::Cluster;
 use crate::{reply, token};
+use hoop_model::ResourceName;
 use hoop_model::spec::{Labels, Right};
 use hoop_state::{Change, MAX_JOIN_TOKEN_LIFETIME, MintJoinToken, Reply, Role};
 use hoop_wire::v1;
@@ -31,13 +32,20 @@ pub(super) async fn create(
         return Err(Status::invalid_argument("`lifetime_ms` must be 1 to 86400000 (24h)"));
     }
     check_labels(&request.labels)?;
+    let again = match request.again.as_str() {
+        "" => None,
+        _ if !request.labels.is_empty() => {
+            return Err(Status::invalid_argument("a node that joins again keeps the labels that it has"));
+        }
+        name => Some(ResourceName::parse(name).map_err(|_| Status::invalid_argument("`again` must be a node's name"))?),
+    };
     let minted = token::mint();
     // Counted in log time, brought up to date first: it may be ahead of this machine's clock, or behind it.
     cluster.tick().await?;
     let state = cluster.fresh().await?;
     let caller = caller.at(cluster, &state, Right::Nodes)?;
     let expires = state.log_time().after(lifetime);
-    let change = MintJoinToken { token_hash: minted.hash, role, labels: request.labels, expires };
+    let change = MintJoinToken { token_hash: minted.hash, role, labels: request.labels, again, expires };
     match cluster.propose(Change::MintJoinToken(change), None, &caller.scope()).await? {
         Reply::Done { .. } => {
             tracing::info!(expires = expires.0, by = caller.scope(), "join token created");

@@ -7,6 +7,7 @@
 //!   secret        ─▶ seal a value ─▶ propose
 //!   read, wait    ─▶ what there is, what the fleet has
 //!   join_token    ─▶ admit a node, once
+//!   remove_node   ─▶ a node is nobody from then on
 //! ```
 //!
 //! Who may call a method at all is the guard's business. What decides does it at the very state that it proposes on, and so
@@ -18,6 +19,7 @@ mod delete;
 mod join_token;
 mod masking;
 mod read;
+mod remove_node;
 mod request;
 mod revoke;
 mod secret;
@@ -85,6 +87,14 @@ impl v1::admin_server::Admin for Admin {
         _request: Request<v1::FleetStatusRequest>,
     ) -> Result<Response<v1::FleetStatusResponse>, Status> {
         read::fleet_status(&self.cluster).await.map(Response::new)
+    }
+
+    async fn remove_node(
+        &self,
+        request: Request<v1::RemoveNodeRequest>,
+    ) -> Result<Response<v1::RemoveNodeResponse>, Status> {
+        let caller = caller(&request)?;
+        remove_node::remove(&self.cluster, &caller, request.into_inner()).await.map(Response::new)
     }
 
     async fn revoke(&self, request: Request<v1::RevokeRequest>) -> Result<Response<v1::RevokeResponse>, Status> {

@@ -71,6 +71,7 @@ fn node_status(node: &Node, tracked: Option<&Tracked>, stale: Duration) -> v1::N
         reads_left_ms: millis(tracked.authority_left(stale)),
         draining: tracked.is_draining(),
         version: tracked.version().to_owned(),
+        clock_ahead_ms: tracked.clock_ahead_ms(),
         cannot_apply: tracked.cannot_apply.as_ref().map(|(_, reason)| reason.clone()).unwrap_or_default(),
     }
 }

@@ -19,6 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 struct Awaited<'a> {
     cluster: &'a Cluster,
     revision: Revision,
+    began: Instant,
     /// Whose closed sessions are counted.
     identity: Option<Uid>,
 }
@@ -39,8 +40,9 @@ pub(super) async fn wait_applied(
     if revision > current {
         return Err(Status::failed_precondition(format!("there is no revision {revision}; the newest is {current}")));
     }
-    let deadline = Instant::now() + Duration::from_millis(request.timeout_ms).min(MAX_WAIT);
-    let awaited = Awaited { cluster, revision, identity };
+    let began = Instant::now();
+    let deadline = began + Duration::from_millis(request.timeout_ms).min(MAX_WAIT);
+    let awaited = Awaited { cluster, revision, began, identity };
     tokio::select! {
         // An end by time is an answer like any other: it says how every node stands.
         _ = timeout_at(deadline, awaited.in_effect()) => {}
@@ -60,7 +62,7 @@ impl Awaited<'_> {
         }
     }
 
-    /// Looks at every node that joined.
+    /// Looks at every node that joined, and at those that were removed and might act when the waiting began.
     fn look<T>(&self, mut at: impl FnMut(&ResourceName, Standing, &Tracked, &Fence) -> T) -> Vec<T> {
         let never = Tracked::default();
         let state = self.cluster.state();
@@ -68,11 +70,27 @@ impl Awaited<'_> {
         let fence = self.cluster.fleet().fence(self.cluster.leases_without(self.revision), state.longest_stale());
         let fleet = self.cluster.fleet().watch();
         let tracked = fleet.borrow();
-        let nodes = state.nodes().map(|node| {
-            let known = tracked.node(&node.name).unwrap_or(&never);
-            at(&node.name, known.standing(self.revision, &fence), known, &fence)
+        let nodes = state.nodes().map(|node| (&node.name, tracked.node(&node.name), false));
+        let removed = state.removed_nodes().map(|removed| {
+            // Of a name that another node bears by now, what is known is that node's.
+            let known = tracked.node(&removed.name).filter(|_| state.node(&removed.name).is_none());
+            (&removed.name, known, true)
         });
-        nodes.collect()
+        let looked = nodes.chain(removed).filter_map(|(name, known, is_removed)| {
+            let known = known.unwrap_or(&never);
+            let standing = known.standing(self.revision, &fence);
+            (!is_removed || !self.was_over_before(standing)).then(|| at(name, standing, known, &fence))
+        });
+        looked.collect()
+    }
+
+    /// Returns whether a node that was removed had no authority left when the waiting began.
+    fn was_over_before(&self, standing: Standing) -> bool {
+        match standing {
+            Standing::Fenced(at) => at <= self.began,
+            Standing::Acknowledged => true,
+            Standing::FenceRunning(_) | Standing::Unbounded => false,
+        }
     }
 
     fn receipt(&self, name: &ResourceName, standing: Standing, node: &Tracked, fence: &Fence) -> v1::NodeReceipt {
@@ -94,7 +112,7 @@ impl Awaited<'_> {
 }
 
 /// Returns a point in time on the clock that people read.
-fn wall(at: Instant, now: Instant) -> u64 {
+pub(super) fn wall(at: Instant, now: Instant) -> u64 {
     let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     let (ahead, ago) = (at.saturating_duration_since(now), now.saturating_duration_since(at));
     unix_now().0.saturating_add(millis(ahead)).saturating_sub(millis(ago))

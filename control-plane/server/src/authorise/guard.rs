@@ -1,6 +1,6 @@
 //! The guard before every service: nothing passes that [`authorise`] did not allow.
 
-use super::{Caller, Denied, Shown, authorise};
+use super::{Caller, Denied, Member, Shown, authorise};
 use crate::cluster::Cluster;
 use crate::people::{Recognised, Unrecognised};
 use hoop_model::spec::Right;
@@ -110,7 +110,8 @@ fn bearer(headers: &http::HeaderMap) -> Result<&str, Denied> {
     }
 }
 
-fn status(denied: Denied) -> Status {
+/// Answers that a call is denied.
+pub(crate) fn status(denied: Denied) -> Status {
     let code = match denied {
         Denied::Unrecognised(unrecognised) => return unrecognised.status(),
         Denied::NoToken | Denied::NoPersonToken | Denied::WrongToken | Denied::NotASession | Denied::NoCertificate => {
@@ -125,8 +126,13 @@ fn status(denied: Denied) -> Status {
     Status::new(code, denied.to_string())
 }
 
-/// Returns the attached node's name.
+/// Returns the name of the node that calls.
 pub(crate) fn attached_node<T>(request: &tonic::Request<T>) -> Result<hoop_model::ResourceName, Status> {
+    member(request).map(|member| member.name)
+}
+
+/// Returns the node that calls, where it may be removed before the call is over.
+pub(crate) fn member<T>(request: &tonic::Request<T>) -> Result<Member, Status> {
     let node = request.extensions().get::<Caller>().and_then(Caller::node);
     node.cloned().ok_or_else(|| status(Denied::NoCertificate))
 }

@@ -3,16 +3,16 @@
 mod guard;
 mod roles;
 
-pub(crate) use guard::{Asking, GuardLayer, asking, asking_person, attached_node, caller};
+pub(crate) use guard::{Asking, GuardLayer, asking, asking_person, attached_node, caller, member, status};
 pub(crate) use roles::{Objects, escalation, rights_of};
 
 use crate::people::{People, Recognised, Unrecognised};
 use crate::token;
 use hoop_model::spec::Right;
-use hoop_model::{ContentHash, ResourceName};
+use hoop_model::{ContentHash, ResourceName, Uid};
 use hoop_node::clock::unix_now;
 use hoop_node::pki::{PeerIdentity, Role};
-use hoop_state::{AdminSession, State};
+use hoop_state::{AdminSession, Node, State};
 use std::collections::BTreeSet;
 
 /// What a method asks of its caller.
@@ -39,6 +39,7 @@ pub(crate) const METHODS: &[(&str, Requires)] = &[
     ("/hoop.v1.Admin/CreateJoinToken", Requires::Right(Right::Nodes)),
     ("/hoop.v1.Admin/ClusterStatus", Requires::Right(Right::Read)),
     ("/hoop.v1.Admin/FleetStatus", Requires::Right(Right::Read)),
+    ("/hoop.v1.Admin/RemoveNode", Requires::Right(Right::Nodes)),
     ("/hoop.v1.Admin/Revoke", Requires::Right(Right::Revoke)),
     ("/hoop.v1.Admin/WaitApplied", Requires::Right(Right::Read)),
     ("/hoop.v1.Admin/SetSecret", Requires::Right(Right::SetSecret)),
@@ -76,8 +77,27 @@ pub(crate) struct Caller(Who);
 enum Who {
     Administrator(Session),
     Person(Recognised, BTreeSet<Right>),
-    Node(ResourceName),
+    Node(Member),
     Unknown,
+}
+
+/// A node that calls: the one that its certificate is of, and no other that bears its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// Its name.
+    pub(crate) name: ResourceName,
+    /// Its uid.
+    pub(crate) uid: Uid,
+}
+
+impl Member {
+    /// Returns it as it is in a state.
+    ///
+    /// # Errors
+    /// [`Denied::UnknownNode`] if it never was there, or was removed.
+    pub(crate) fn at<'a>(&self, state: &'a State) -> Result<&'a Node, Denied> {
+        state.node(&self.name).filter(|node| node.uid == self.uid).ok_or(Denied::UnknownNode)
+    }
 }
 
 /// A session of an administrator who is no Person.
@@ -181,17 +201,17 @@ fn node(certificate: Option<&[u8]>, state: &State) -> Result<Caller, Denied> {
         Role::DataPlane => {}
         Role::ControlPlane => return Err(Denied::WrongRole),
     }
-    let known = state.node(&peer.node).ok_or(Denied::UnknownNode)?;
-    match known.role {
-        hoop_state::Role::DataPlane => Ok(Caller(Who::Node(peer.node))),
+    let member = Member { name: peer.node, uid: peer.uid };
+    match member.at(state)?.role {
+        hoop_state::Role::DataPlane => Ok(Caller(Who::Node(member))),
     }
 }
 
 impl Caller {
     /// Returns the node, if a node calls.
-    pub(crate) const fn node(&self) -> Option<&ResourceName> {
+    pub(crate) const fn node(&self) -> Option<&Member> {
         match &self.0 {
-            Who::Node(name) => Some(name),
+            Who::Node(member) => Some(member),
             Who::Administrator(_) | Who::Person(..) | Who::Unknown => None,
         }
     }
@@ -248,7 +268,7 @@ impl Caller {
         match &self.0 {
             Who::Administrator(session) => session.session.to_string(),
             Who::Person(recognised, _) => format!("person/{}", recognised.person.uid),
-            Who::Node(name) => format!("node/{name}"),
+            Who::Node(member) => format!("node/{}", member.name),
             Who::Unknown => "unknown".to_owned(),
         }
     }

@@ -28,7 +28,7 @@ async fn adopt(cluster: &Cluster) {
         let (store, of, first) = (Arc::clone(&cluster.evidence().store), chain.clone(), known.next_stored());
         let read = tokio::task::spawn_blocking(move || store.read(&of, first)).await;
         if let Ok(Ok(Some(bytes))) = read {
-            let taken = take::take(cluster, &chain.node, bytes).await;
+            let taken = take::take(cluster, &chain.node, None, bytes).await;
             tracing::info!(%chain, first, outcome = taken.outcome().as_str_name(), "a segment was stored and not anchored");
         }
     }

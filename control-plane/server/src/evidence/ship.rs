@@ -1,10 +1,10 @@
 //! The Evidence service: segments come in, each is answered.
 
 use super::{dock::Berth, take};
-use crate::authorise::attached_node;
+use crate::authorise::{Member, member, status};
 use crate::cluster::Cluster;
 use hoop_audit::MAX_SEGMENT_BYTES;
-use hoop_model::ResourceName;
+use hoop_model::Incarnation;
 use hoop_wire::v1;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -31,13 +31,13 @@ impl v1::evidence_server::Evidence for Ship {
     type ShipStream = ReceiverStream<Result<v1::ShipResponse, Status>>;
 
     async fn ship(&self, request: Request<Streaming<v1::ShipRequest>>) -> Result<Response<Self::ShipStream>, Status> {
-        let node = attached_node(&request)?;
+        let node = member(&request)?;
         let (out, answers) = mpsc::channel(1);
         let cluster = Arc::clone(&self.cluster);
         tokio::spawn(async move {
             let berth = tokio::select! {
                 () = out.closed() => return,
-                berth = cluster.evidence().docks.dock(&node) => berth,
+                berth = cluster.evidence().docks.dock(&node.name) => berth,
             };
             if let Err(status) = unload(&cluster, &node, berth, request.into_inner(), &out).await {
                 // A node that is gone misses the reason, nothing else.
@@ -52,7 +52,7 @@ impl v1::evidence_server::Evidence for Ship {
 /// stops and newer ships wait for it.
 async fn unload(
     cluster: &Cluster,
-    node: &ResourceName,
+    node: &Member,
     mut berth: Berth,
     mut inbound: Streaming<v1::ShipRequest>,
     out: &mpsc::Sender<Result<v1::ShipResponse, Status>>,
@@ -64,10 +64,13 @@ async fn unload(
             _ = &mut berth.wanted => return Err(Status::aborted("a newer stream of this node took over")),
             message = inbound.message() => message,
         };
-        let Some(v1::ShipRequest { segment }) = message? else { return Ok(()) };
+        let Some(v1::ShipRequest { segment, incarnation }) = message? else { return Ok(()) };
+        let shipper = Incarnation::from_slice(&incarnation)
+            .map_err(|_| Status::invalid_argument("`incarnation` must be 16 bytes"))?;
+        node.at(&cluster.state()).map_err(status)?;
         let answer = {
             let _hand = cluster.evidence().docks.hand().await;
-            take::take(cluster, node, segment).await
+            take::take(cluster, &node.name, Some(shipper), segment).await
         };
         if out.send(Ok(answer)).await.is_err() {
             return Ok(());

@@ -7,7 +7,7 @@ use super::index::Index;
 use super::store::Store;
 use crate::cluster::Cluster;
 use hoop_audit::{Segment, VerifyingKey, read_segment, records};
-use hoop_model::{ChainHead, EvidenceKey, Head, ResourceName, SegmentRoot};
+use hoop_model::{ChainHead, EvidenceKey, Head, Incarnation, ResourceName, SegmentRoot};
 use hoop_state::{Chain, EvidenceLog, Skip, State};
 use hoop_wire::v1::{self, ship_response};
 use std::sync::Arc;
@@ -45,14 +45,21 @@ enum Place {
 /// What a segment is held against.
 struct Against {
     node: ResourceName,
+    /// The process that ships; none for what the store holds already.
+    shipper: Option<Incarnation>,
     state: Arc<State>,
     store: Arc<Store>,
     index: Arc<Index>,
     allowance: Arc<Allowance>,
 }
 
-/// Takes one segment from a node.
-pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>) -> v1::ShipResponse {
+/// Takes one segment from a node: from its process `shipper` or, where there is none, from the store itself.
+pub(super) async fn take(
+    cluster: &Cluster,
+    node: &ResourceName,
+    shipper: Option<Incarnation>,
+    bytes: Vec<u8>,
+) -> v1::ShipResponse {
     let named = read_segment(&bytes).ok().map(|segment| (segment.chain, segment.first));
     if let Some((chain, _)) = &named
         && chain.node == *node
@@ -60,7 +67,7 @@ pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>)
         cluster.evidence().anchors.heard(node, chain.incarnation);
     }
     let size = bytes.len();
-    let outcome = match stored(cluster, node, bytes).await {
+    let outcome = match stored(cluster, node, shipper, bytes).await {
         Ok(None) => Ok(()),
         Ok(Some(Durable { root, contradicts })) => anchored(cluster, root, contradicts).await,
         Err(turned) => Err(turned),
@@ -88,12 +95,17 @@ pub(super) async fn take(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>)
 }
 
 /// Checks a segment and stores it; none if it is stored and anchored already. All of it costs CPU or waits for the disk.
-async fn stored(cluster: &Cluster, node: &ResourceName, bytes: Vec<u8>) -> Result<Option<Durable>, Turned> {
+async fn stored(
+    cluster: &Cluster,
+    node: &ResourceName,
+    shipper: Option<Incarnation>,
+    bytes: Vec<u8>,
+) -> Result<Option<Durable>, Turned> {
     let evidence = cluster.evidence();
     let state = cluster.fresh().await.map_err(|_| later("the control plane cannot reach a quorum"))?;
     let (store, index) = (Arc::clone(&evidence.store), Arc::clone(&evidence.index));
     let allowance = Arc::clone(&evidence.allowance);
-    let against = Against { node: node.clone(), state, store, index, allowance };
+    let against = Against { node: node.clone(), shipper, state, store, index, allowance };
     let taking = tokio::task::spawn_blocking(move || against.take(&bytes));
     taking.await.unwrap_or_else(|_| Err(later("the evidence store failed")))
 }
@@ -186,12 +198,20 @@ impl Against {
         let (node, signer, own) = (&segment.chain.node, segment.signer, segment.chain.incarnation);
         let announced: Vec<&EvidenceKey> = self.log().keys().filter(|key| key.node == *node).collect();
         let place_of = |incarnation| announced.iter().position(|key| key.incarnation == incarnation);
-        let place = place_of(signer).ok_or_else(|| later("the key of its signer is not anchored yet"))?;
+        let place = place_of(signer).ok_or_else(|| self.unknown(signer))?;
         if place_of(own).is_some_and(|own| place < own) {
             return Err(refused("it is sealed by an incarnation that was over by then"));
         }
-        let key = announced.get(place).ok_or_else(|| later("the key of its signer is not anchored yet"))?;
+        let key = announced.get(place).ok_or_else(|| self.unknown(signer))?;
         Ok(VerifyingKey(key.public))
+    }
+
+    /// A process announces its own key, and nobody announces that of one that is gone.
+    fn unknown(&self, signer: Incarnation) -> Turned {
+        match self.shipper {
+            Some(shipper) if shipper != signer => refused("nobody knows the key of its signer"),
+            Some(_) | None => later("the key of its signer is not anchored yet"),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The Fleet service: one stream per node, and its next certificate.
 
 use super::link::{Ended, Link};
-use crate::authorise::attached_node;
+use crate::authorise::member;
 use crate::cluster::Cluster;
 use hoop_wire::v1;
 use std::sync::Arc;
@@ -32,14 +32,14 @@ impl v1::fleet_server::Fleet for Fleet {
     type AttachStream = ReceiverStream<Result<v1::ToNode, Status>>;
 
     async fn attach(&self, request: Request<Streaming<v1::FromNode>>) -> Result<Response<Self::AttachStream>, Status> {
-        let node = attached_node(&request)?;
+        let node = member(&request)?;
         let (out, stream) = mpsc::channel(IN_FLIGHT);
         let link = Link::new(Arc::clone(&self.cluster), node.clone(), out.clone(), request.into_inner());
         tokio::spawn(async move {
             match link.run().await {
-                Ended::ByNode => tracing::info!(node = %node, "node detached"),
+                Ended::ByNode => tracing::info!(node = %node.name, "node detached"),
                 Ended::ByUs(status) => {
-                    tracing::info!(node = %node, reason = status.message(), "stream ended");
+                    tracing::info!(node = %node.name, reason = status.message(), "stream ended");
                     // A reader that is gone or does not read misses the reason, nothing else.
                     drop(out.send_timeout(Err(status), LAST_WORD).await);
                 }
@@ -52,7 +52,7 @@ impl v1::fleet_server::Fleet for Fleet {
         &self,
         request: Request<v1::RenewCertificateRequest>,
     ) -> Result<Response<v1::JoinResponse>, Status> {
-        let node = attached_node(&request)?;
+        let node = member(&request)?;
         crate::join::renew(&self.cluster, &node, request.get_ref()).await.map(Response::new)
     }
 }

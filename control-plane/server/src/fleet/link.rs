@@ -16,10 +16,12 @@ use super::receipts::ClosedSessions;
 use super::registry::{Heard, Seat};
 use super::testimony;
 use crate::approvals::Kept;
+use crate::authorise::{Member, status};
 use crate::cluster::Cluster;
 use crate::reply;
 use hoop_model::spec::Labels;
 use hoop_model::{Holder, Incarnation, ResourceName, Revision, Uid};
+use hoop_node::clock::unix_now;
 use hoop_state::State;
 use hoop_wire::v1::{self, from_node, to_node};
 use std::future::Future;
@@ -57,7 +59,7 @@ impl From<Status> for Ended {
 /// One stream of one node.
 pub(super) struct Link {
     cluster: Arc<Cluster>,
-    node: ResourceName,
+    node: Member,
     out: mpsc::Sender<Result<v1::ToNode, Status>>,
     inbound: Streaming<v1::FromNode>,
 }
@@ -65,6 +67,7 @@ pub(super) struct Link {
 /// What is known of a node that said Hello, and what it is owed.
 struct Attached {
     cluster: Arc<Cluster>,
+    member: Member,
     node: ResourceName,
     labels: Labels,
     incarnation: Incarnation,
@@ -90,7 +93,7 @@ impl Link {
     /// Takes up a stream.
     pub(super) const fn new(
         cluster: Arc<Cluster>,
-        node: ResourceName,
+        node: Member,
         out: mpsc::Sender<Result<v1::ToNode, Status>>,
         inbound: Streaming<v1::FromNode>,
     ) -> Self {
@@ -146,7 +149,7 @@ impl Link {
                 biased;
                 _ = &mut taken => return Err(Status::aborted("a newer stream of this node took over").into()),
                 permit = self.out.reserve(), if owes => match permit {
-                    Ok(permit) => if let Some(message) = attached.next() { permit.send(Ok(message)) },
+                    Ok(permit) => if let Some(message) = attached.next()? { permit.send(Ok(message)) },
                     Err(_) => return Ok(()),
                 },
                 changed = changes.changed() => if changed.is_err() {
@@ -157,7 +160,7 @@ impl Link {
                     Err(_) => return Err(Status::unavailable("the control plane is stopping").into()),
                 },
                 () = kept.news() => attached.has_news = true,
-                fresh = read_index(&mut attached.renewal) => attached.renewed(fresh),
+                fresh = read_index(&mut attached.renewal) => attached.renewed(fresh)?,
                 Some(asked) = questions.recv() => attached.desk.ask(asked),
                 message = self.inbound.message() => match message {
                     Ok(Some(message)) => attached.on(message)?,
@@ -168,22 +171,23 @@ impl Link {
     }
 
     fn seat(&self, state: &State, hello: v1::Hello) -> Result<(Attached, Taken, Questions), Status> {
-        let known =
-            state.node(&self.node).ok_or_else(|| Status::permission_denied("the node is not in the cluster"))?;
+        let known = self.node.at(state).map_err(status)?;
+        let name = &self.node.name;
         let incarnation = incarnation(&hello.incarnation)?;
         let applied = hello.applied.map(Revision::from).unwrap_or_default();
         let contents = hello.contents.map(Revision::from).filter(|contents| *contents > Revision::default());
         let version = reply::shortened(&hello.version, MAX_TEXT_BYTES);
-        let said = testimony::of_hello(&self.node, incarnation, hello, state.evidence())?;
-        tracing::info!(node = %self.node, %incarnation, %applied, ?version, "node attached");
+        let said = testimony::of_hello(name, incarnation, hello, state.evidence())?;
+        tracing::info!(node = %name, %incarnation, %applied, ?version, "node attached");
         self.cluster.evidence().anchors().announce(said.key, said.lost);
-        let (seat, Heard { taken, questions, kept }) = self.cluster.fleet().seat(&self.node, incarnation, applied);
+        let (seat, Heard { taken, questions, kept }) = self.cluster.fleet().seat(name, incarnation, applied);
         seat.runs(version);
         // What the stream before was told may not have been heard.
         kept.tell_again();
         let attached = Attached {
             cluster: Arc::clone(&self.cluster),
-            node: self.node.clone(),
+            member: self.node.clone(),
+            node: name.clone(),
             labels: known.labels.clone(),
             incarnation,
             seat,
@@ -216,17 +220,22 @@ impl Attached {
         self.sent != Some(self.cluster.state().revision())
     }
 
-    /// Makes the next message, unless what was owed is not wanted any more. A lease first: its time is running.
-    fn next(&mut self) -> Option<v1::ToNode> {
+    /// Makes the next message, unless what was owed is not wanted any more. A lease first: its time is running. Nothing is
+    /// said to a node that was removed.
+    fn next(&mut self) -> Result<Option<v1::ToNode>, Status> {
+        self.member.at(&self.cluster.state()).map_err(status)?;
+        Ok(self.owed().map(|message| v1::ToNode { message: Some(message) }))
+    }
+
+    fn owed(&mut self) -> Option<to_node::Message> {
         if let Some(lease) = self.lease.take() {
-            return Some(v1::ToNode { message: Some(to_node::Message::Lease(lease)) });
+            return Some(to_node::Message::Lease(lease));
         }
-        let message = match self.news() {
-            Some(changed) => to_node::Message::Hold(changed),
-            None if self.lacks_revision() => self.revision(),
-            None => to_node::Message::Job(self.desk.next()?),
-        };
-        Some(v1::ToNode { message: Some(message) })
+        match self.news() {
+            Some(changed) => Some(to_node::Message::Hold(changed)),
+            None if self.lacks_revision() => Some(self.revision()),
+            None => self.desk.next().map(to_node::Message::Job),
+        }
     }
 
     /// Returns the newest revision: what is different from what the node has, or all of it.
@@ -300,7 +309,7 @@ impl Attached {
             return Err(Status::invalid_argument("`incarnation` is not the one that said `hello`"));
         }
         let applied = revision(renew.applied)?;
-        self.seat.heard(renew.draining);
+        self.seat.heard(renew.draining, renew.clock_ahead_ms);
         self.seat.applied(applied);
         let said = std::mem::take(&mut renew.heads);
         let heads = testimony::heads(&self.node, self.incarnation, said, self.cluster.state().evidence())?;
@@ -318,9 +327,10 @@ impl Attached {
     }
 
     /// Answers a renewal whose read index is over. Without one there is no answer, and the node's lease runs out.
-    fn renewed(&mut self, fresh: Result<Arc<State>, Status>) {
-        let Some(Renewal { request, applied, .. }) = self.renewal.take() else { return };
-        let Ok(state) = fresh else { return };
+    fn renewed(&mut self, fresh: Result<Arc<State>, Status>) -> Result<(), Status> {
+        let Some(Renewal { request, applied, .. }) = self.renewal.take() else { return Ok(()) };
+        let Ok(state) = fresh else { return Ok(()) };
+        self.member.at(&state).map_err(status)?;
         let granted_ms = if self.seat.is_stuck() { 0 } else { self.cluster.grant(applied) };
         let log_time = state.log_time();
         self.seat.granted(granted_ms, log_time);
@@ -330,7 +340,9 @@ impl Attached {
             sent_boot_ms: request.sent_boot_ms,
             granted_ms,
             log_time_ms: log_time.0,
+            wall_ms: unix_now().0,
         });
+        Ok(())
     }
 }
 

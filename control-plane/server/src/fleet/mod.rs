@@ -24,11 +24,9 @@ mod registry;
 mod testimony;
 
 pub(crate) use attach::Fleet;
-pub(crate) use lease::History;
+pub(crate) use lease::{History, LEASE_MS};
 pub(crate) use pulse::pulse;
 pub(crate) use registry::{Fence, Registry, Standing, Tracked};
 
 #[cfg(test)]
 pub(crate) use job::NoAnswer;
-#[cfg(test)]
-pub(crate) use lease::LEASE_MS;

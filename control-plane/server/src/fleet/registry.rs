@@ -1,11 +1,15 @@
 //! Who is attached, and what each node acknowledged.
 
+mod node;
+
+pub(crate) use node::{Fence, Standing, Tracked};
+
 use super::contents::Past;
 use super::job::{self, Asked, MAX_QUEUED, NoAnswer, Questions};
 use super::lease::LEASE_MS;
-use super::receipts::{ClosedSessions, Receipts};
+use super::receipts::ClosedSessions;
 use crate::approvals::Kept;
-use hoop_model::{Holder, Incarnation, ResourceName, Revision, Uid, UnixMillis};
+use hoop_model::{Holder, Incarnation, ResourceName, Revision, UnixMillis};
 use hoop_wire::v1::job_result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,10 +21,6 @@ use tokio::time::Instant;
 /// How long after the last sign of life a process is taken to be gone: twice the longest lease, so that whatever it was
 /// allowed to do it has done.
 const GONE_AFTER: Duration = Duration::from_millis(2 * LEASE_MS);
-
-/// How long after its lease a node may take until whatever is streamed has ended: it looks once a second, and gives what
-/// it cuts a moment to end by itself.
-const ENDS_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is known of the nodes that have been attached since the start.
 pub(crate) struct Registry {
@@ -36,82 +36,6 @@ pub(crate) struct Registry {
 pub(crate) struct Nodes {
     by_name: BTreeMap<ResourceName, Tracked>,
     streams: u64,
-}
-
-/// What is known of one node.
-#[derive(Default)]
-pub(crate) struct Tracked {
-    /// The one stream that speaks for the node.
-    stream: Option<Speaking>,
-    /// The process that attached last.
-    process: Option<Process>,
-    /// When the last lease of any earlier process ends, at the latest.
-    earlier_leases_end: Option<Instant>,
-    /// What its process judges by, as far as it said.
-    pub(crate) applied: Revision,
-    /// What it could not apply, and why.
-    pub(crate) cannot_apply: Option<(Revision, String)>,
-    /// Its last lease, in milliseconds.
-    pub(crate) granted_ms: u64,
-    /// When that was, in log time.
-    pub(crate) renewed: UnixMillis,
-}
-
-/// How a revision stands with a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
-    /// The node gave its receipt.
-    Acknowledged,
-    /// It has had no authority since then.
-    Fenced(Instant),
-    /// It has none from then on, unless it gives its receipt before.
-    FenceRunning(Instant),
-    /// It judges by the revision and gave no receipt.
-    Unbounded,
-}
-
-/// What fences a node that lacks a revision.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fence {
-    now: Instant,
-    unknown_leases_end: Instant,
-    /// `None` if none can be granted any more.
-    later_leases_end: Option<Instant>,
-    /// How much longer nodes may serve reads.
-    stale: Duration,
-}
-
-impl Fence {
-    /// Returns when it was looked at.
-    pub(crate) const fn now(&self) -> Instant {
-        self.now
-    }
-}
-
-impl Standing {
-    /// Returns whether the revision is in effect: nothing goes on that it revokes.
-    pub(crate) const fn is_in_effect(self) -> bool {
-        match self {
-            Self::Acknowledged | Self::Fenced(_) => true,
-            Self::FenceRunning(_) | Self::Unbounded => false,
-        }
-    }
-}
-
-/// A process of a node, which may attach several times.
-struct Process {
-    incarnation: Incarnation,
-    /// When it was heard of for the last time.
-    heard: Instant,
-    kept: Arc<Kept>,
-    /// What it had applied when it said Hello for the first time.
-    came_with: Revision,
-    /// When its last lease ends, at the latest.
-    leases_end: Option<Instant>,
-    /// Of its program.
-    version: String,
-    draining: bool,
-    receipts: Receipts,
 }
 
 /// A stream that speaks for its node.
@@ -277,85 +201,6 @@ impl Nodes {
     }
 }
 
-impl Tracked {
-    /// Returns whether it is attached.
-    pub(crate) const fn is_connected(&self) -> bool {
-        self.stream.is_some()
-    }
-
-    /// Makes this process the node's, and returns what it keeps.
-    fn process_of(&mut self, incarnation: Incarnation, applied: Revision) -> Arc<Kept> {
-        let now = Instant::now();
-        let process = match self.process.take() {
-            Some(known) if known.incarnation == incarnation => Process { heard: now, ..known },
-            earlier => {
-                // The earlier process may go on for as long as it was allowed to.
-                self.earlier_leases_end = self.earlier_leases_end.max(earlier.and_then(|earlier| earlier.leases_end));
-                let (kept, receipts) = (Arc::default(), Receipts::default());
-                Process {
-                    incarnation,
-                    heard: now,
-                    kept,
-                    came_with: applied,
-                    leases_end: None,
-                    version: String::new(),
-                    draining: false,
-                    receipts,
-                }
-            }
-        };
-        let kept = Arc::clone(&process.kept);
-        self.process = Some(process);
-        kept
-    }
-
-    /// Returns how long its process may act yet, at most, if what it does goes on for `stale` after its lease.
-    pub(crate) fn authority_left(&self, stale: Duration) -> Duration {
-        let end = self.process.as_ref().and_then(|process| process.leases_end);
-        end.map_or(Duration::ZERO, |end| (end + stale).saturating_duration_since(Instant::now()))
-    }
-
-    /// Returns whether its process said that it stops.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.process.as_ref().is_some_and(|process| process.draining)
-    }
-
-    /// Returns the version of its program; empty before it said.
-    pub(crate) fn version(&self) -> &str {
-        self.process.as_ref().map_or("", |process| &process.version)
-    }
-
-    /// Says how a revision stands with this node.
-    pub(crate) fn standing(&self, revision: Revision, fence: &Fence) -> Standing {
-        let earlier = self.earlier_leases_end.map(|end| end + fence.stale + ENDS_WITHIN).filter(|end| *end > fence.now);
-        let has_receipt = self.process.as_ref().is_some_and(|process| process.receipts.has(revision));
-        match (has_receipt, earlier) {
-            (true, None) => Standing::Acknowledged,
-            (true, Some(end)) => Standing::FenceRunning(end),
-            (false, _) if self.is_connected() && self.applied >= revision => Standing::Unbounded,
-            (false, _) => {
-                let own = self.process.as_ref().and_then(|process| process.leases_end);
-                // What an earlier control plane granted to whomever is not known.
-                let known = own.max(self.earlier_leases_end).max(fence.later_leases_end);
-                let end = fence.unknown_leases_end.max(known.unwrap_or(fence.unknown_leases_end));
-                let end = end + fence.stale + ENDS_WITHIN;
-                if end <= fence.now { Standing::Fenced(end) } else { Standing::FenceRunning(end) }
-            }
-        }
-    }
-
-    /// Returns how many sessions of an identity were closed at a revision or later, unless the node's process had the
-    /// revision already when it came.
-    pub(crate) fn closed(&self, identity: Uid, revision: Revision) -> Option<u64> {
-        let process = self.process.as_ref().filter(|process| process.came_with < revision)?;
-        Some(process.receipts.closed(identity, revision))
-    }
-
-    fn questions(&self) -> Option<mpsc::Sender<Asked>> {
-        self.stream.as_ref().map(|speaking| speaking.questions.clone())
-    }
-}
-
 impl Seat {
     /// Notes a receipt.
     pub(crate) fn receipt(&self, revision: Revision, closed: Vec<ClosedSessions>) {
@@ -384,12 +229,13 @@ impl Seat {
         });
     }
 
-    /// Notes a sign of life, and whether the process stops.
-    pub(crate) fn heard(&self, draining: bool) {
+    /// Notes a sign of life, whether the process stops, and how far its clock is off.
+    pub(crate) fn heard(&self, draining: bool, clock_ahead_ms: i64) {
         self.modify(|node| {
             if let Some(process) = &mut node.process {
                 process.heard = Instant::now();
                 process.draining = draining;
+                process.clock_ahead_ms = clock_ahead_ms;
             }
         });
     }

@@ -3,10 +3,10 @@
 use super::approvals::{people, token_of};
 use super::{Node, Plane, role};
 use crate::authorise::{METHODS, Requires};
-use hoop_model::ResourceName;
 use hoop_model::spec::Right;
+use hoop_model::{ResourceName, Uid};
 use hoop_node::clock::unix_now;
-use hoop_node::pki::{ClusterCa, NodeKey, Role, pem};
+use hoop_node::pki::{ClusterCa, NodeKey, Role, Subject, pem};
 use hoop_rpc::SERVER_NAME;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn every_method_of_the_contract_has_exactly_one_row() {
     let unique: BTreeSet<String> = rows.iter().cloned().collect();
     assert_eq!(rows.len(), unique.len());
     assert_eq!(unique, contract());
-    assert_eq!(rows.len(), 34);
+    assert_eq!(rows.len(), 35);
 }
 
 async fn call(channel: Channel, path: &str, authorization: &[String]) -> Code {
@@ -61,13 +61,18 @@ async fn call(channel: Channel, path: &str, authorization: &[String]) -> Code {
     reply.map_or_else(|status: Status| status.code(), |_: tonic::Response<Streaming<()>>| Code::Ok)
 }
 
-fn certified(ca: &ClusterCa, name: &str, role: Role, age: Duration, lifetime: Duration) -> Node {
+fn certified(ca: &ClusterCa, name: &str, uid: Uid, role: Role, (age, lifetime): (Duration, Duration)) -> Node {
     let key = NodeKey::generate().unwrap();
     let name = ResourceName::parse(name).unwrap();
     let then = hoop_model::UnixMillis(unix_now().0 - age.as_millis() as u64);
-    let certificate = ca.sign_request(&key.request(&name).unwrap(), &name, role, then, lifetime).unwrap();
+    let subject = Subject { node: &name, uid, role };
+    let certificate = ca.sign_request(&key.request(&name).unwrap(), &subject, then, lifetime).unwrap();
     let key = key.to_pem().reveal().clone();
     Node { certificate: pem(&certificate, "CERTIFICATE"), key, labels: Default::default() }
+}
+
+fn uid_of(plane: &Plane, node: &str) -> Uid {
+    plane.running.cluster.state().node(&ResourceName::parse(node).unwrap()).unwrap().uid
 }
 
 /// A caller: what it shows, and which requirements that meets.
@@ -104,6 +109,9 @@ async fn cp_10_every_method_is_denied_to_every_caller_but_its_own() {
     };
     let as_node = |requires: &Requires| matches!(requires, Requires::OneTimeToken | Requires::NodeCertificate);
     let case = |who, node, authorization, meets| Case { who, node, authorization, meets };
+    let node = plane.joined("n1", &[]).await;
+    let (n1, earlier) = (uid_of(&plane, "n1"), Uid::mint(1));
+    let signed = |name, uid, role| Some(certified(ca, name, uid, role, (now, day)));
     let cases = [
         case("nobody", None, vec![], join),
         case("wrong token", None, wrong_token, join),
@@ -119,10 +127,11 @@ async fn cp_10_every_method_is_denied_to_every_caller_but_its_own() {
         case("person with a role", None, bearer(&token_of("eve-id")), as_operator),
         case("nobody's token", None, bearer(&token_of("mallory-id")), join),
         case("person and administrator", None, vec![admin.concat(), bearer(&token_of("ada-id")).concat()], join),
-        case("node", Some(plane.joined("n1", &[]).await), vec![], as_node),
-        case("unknown node", Some(certified(ca, "ghost", Role::DataPlane, now, day)), vec![], join),
-        case("voter", Some(certified(ca, "n1", Role::ControlPlane, now, day)), vec![], join),
-        case("voter and administrator", Some(certified(ca, "n1", Role::ControlPlane, now, day)), admin, as_admin),
+        case("node", Some(node), vec![], as_node),
+        case("unknown node", signed("ghost", n1, Role::DataPlane), vec![], join),
+        case("node of its name that was removed", signed("n1", earlier, Role::DataPlane), vec![], join),
+        case("voter", signed("n1", n1, Role::ControlPlane), vec![], join),
+        case("voter and administrator", signed("n1", n1, Role::ControlPlane), admin, as_admin),
     ];
     let (mut allowed, mut denied) = (0, 0);
     for Case { who, node, authorization, meets } in cases {
@@ -150,10 +159,11 @@ async fn cp_10_every_method_is_denied_to_every_caller_but_its_own() {
 async fn cp_10_a_certificate_that_is_not_valid_ends_the_connection() {
     let plane = Plane::start().await;
     plane.joined("n1", &[]).await;
+    let n1 = uid_of(&plane, "n1");
     let foreign = ClusterCa::create(unix_now()).unwrap();
     let seconds = Duration::from_secs;
-    let expired = certified(plane.running.cluster.ca(), "n1", Role::DataPlane, seconds(250), seconds(100));
-    let wrong_ca = certified(&foreign, "n1", Role::DataPlane, seconds(0), seconds(100));
+    let expired = certified(plane.running.cluster.ca(), "n1", n1, Role::DataPlane, (seconds(250), seconds(100)));
+    let wrong_ca = certified(&foreign, "n1", n1, Role::DataPlane, (seconds(0), seconds(100)));
     for node in [expired, wrong_ca] {
         let endpoint = format!("https://{}", plane.running.address);
         let client = Some((node.certificate.as_str(), node.key.as_str()));

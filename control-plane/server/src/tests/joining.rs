@@ -1,12 +1,14 @@
 //! Joining (CP-11).
 
-use super::{Node, Plane};
+use super::{Node, Plane, world};
+use crate::fleet::LEASE_MS;
 use futures_util::future::join_all;
 use hoop_model::ResourceName;
 use hoop_node::clock::unix_now;
 use hoop_node::pki::{self, NodeKey, PeerIdentity, pem};
 use hoop_state::Change;
 use hoop_wire::v1::join_client::JoinClient;
+use hoop_wire::v1::node_receipt::Standing;
 use hoop_wire::v1::{self, create_join_token_request::Role};
 use std::time::Duration;
 use tonic::Code;
@@ -61,7 +63,8 @@ async fn cp_11_a_token_is_for_one_role_and_at_most_a_day() {
         (Role::Unspecified as i32, day, false),
         (99, day, false),
     ] {
-        let request = v1::CreateJoinTokenRequest { role, labels: Default::default(), lifetime_ms };
+        let request =
+            v1::CreateJoinTokenRequest { role, labels: Default::default(), lifetime_ms, again: String::new() };
         let reply = plane.admin().await.create_join_token(plane.by_admin(request)).await;
         match reply {
             Ok(_) => assert!(accepted, "{role} {lifetime_ms}"),
@@ -112,4 +115,66 @@ async fn a_node_renews_its_own_certificate_and_no_other() {
         labels: reply.labels,
     };
     plane.attached(&renewed).await.snapshot().await;
+}
+
+#[tokio::test]
+async fn a_removed_node_is_nobody_and_neither_is_its_certificate_once_another_has_its_name() {
+    let plane = Plane::start().await;
+    plane.apply(world()).await.unwrap();
+    let node = plane.joined("n1", &[("zone", "a")]).await;
+    let mut link = plane.attached(&node).await;
+    link.snapshot().await;
+    let revision = plane.list().await.revision;
+    assert_eq!(link.renew(1, revision).await, LEASE_MS);
+
+    let attached = plane.remove("n1", false).await.unwrap_err();
+    assert_eq!(attached.code(), Code::FailedPrecondition, "{attached:?}");
+    assert!(attached.message().contains("is attached"), "{attached:?}");
+    let fenced_at = plane.remove("n1", true).await.unwrap().fenced_at_ms;
+    assert!(fenced_at >= unix_now().0 + LEASE_MS, "a lease may have been granted just now");
+    // What happens next is not for it to hear.
+    plane.apply(vec![super::connection("another", &[])]).await.unwrap();
+    let ended = link.hear().await.unwrap_err();
+    assert_eq!((ended.code(), ended.message()), (Code::PermissionDenied, "the node is not in the cluster"));
+    assert_eq!(plane.remove("n1", true).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(plane.remove("N", true).await.unwrap_err().code(), Code::InvalidArgument);
+
+    let newer = plane.list().await.revision;
+    let waited = plane.wait_applied(newer, 300).await.unwrap();
+    let standings: Vec<_> = waited.nodes.iter().map(|node| (node.node.as_str(), node.standing())).collect();
+    assert_eq!(standings, [("n1", Standing::FenceRunning)], "it may act until its lease is over");
+
+    assert_eq!(plane.refused_to_attach(&node).await.code(), Code::PermissionDenied);
+    let another = plane.joined("n1", &[]).await;
+    assert_eq!(plane.refused_to_attach(&node).await.code(), Code::PermissionDenied);
+    plane.attached(&another).await.snapshot().await;
+    let waited = plane.wait_applied(newer, 300).await.unwrap();
+    assert_eq!(waited.nodes.iter().map(|node| node.node.as_str()).collect::<Vec<_>>(), ["n1", "n1"], "both of them");
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_certificate_joins_again_as_who_it_is() {
+    let plane = Plane::start().await;
+    let first = plane.joined("n1", &[("zone", "a")]).await;
+    plane.joined("n2", &[]).await;
+    let mint = async |again: &str, labels: &[(&str, &str)]| {
+        let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let again = again.to_owned();
+        let role = Role::DataPlane.into();
+        let request = v1::CreateJoinTokenRequest { role, labels, lifetime_ms: 60_000, again };
+        plane.admin().await.create_join_token(plane.by_admin(request)).await.map(|reply| reply.into_inner().token)
+    };
+    assert_eq!(mint("nobody", &[]).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(mint("n1", &[("zone", "b")]).await.unwrap_err().code(), Code::InvalidArgument);
+    let token = mint("n1", &[]).await.unwrap();
+    for other in ["n2", "n3"] {
+        assert_eq!(plane.join(&token, other).await.err().unwrap().code(), Code::PermissionDenied, "{other}");
+    }
+    let again = plane.join(&token, "n1").await.unwrap();
+    assert_eq!(again.labels, first.labels);
+    for node in [first, again] {
+        plane.attached(&node).await.snapshot().await;
+    }
+    assert_eq!(plane.fleet().await.len(), 2, "it is the node that it was");
+    assert_eq!(plane.join(&token, "n1").await.err().unwrap().code(), Code::PermissionDenied, "once");
 }

@@ -131,7 +131,7 @@ impl Plane {
     async fn join_token(&self, labels: &[(&str, &str)], lifetime_ms: u64) -> Result<String, Status> {
         let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
         let role = v1::create_join_token_request::Role::DataPlane.into();
-        let request = v1::CreateJoinTokenRequest { role, labels, lifetime_ms };
+        let request = v1::CreateJoinTokenRequest { role, labels, lifetime_ms, again: String::new() };
         let reply = self.admin().await.create_join_token(self.by_admin(request)).await?;
         Ok(reply.into_inner().token)
     }
@@ -159,6 +159,19 @@ impl Plane {
         let (up, messages) = mpsc::channel(8);
         let down = client.attach(ReceiverStream::new(messages)).await.unwrap().into_inner();
         Attachment { up, down, contents: v1::Snapshot::default() }
+    }
+
+    async fn remove(&self, node: &str, force: bool) -> Result<v1::RemoveNodeResponse, Status> {
+        let request = v1::RemoveNodeRequest { node: node.into(), force };
+        self.admin().await.remove_node(self.by_admin(request)).await.map(tonic::Response::into_inner)
+    }
+
+    /// Returns why a node is not even heard.
+    async fn refused_to_attach(&self, node: &Node) -> Status {
+        let channel = self.channel(Some((&node.certificate, &node.key))).await;
+        let (_up, messages) = mpsc::channel(1);
+        let attached = v1::fleet_client::FleetClient::new(channel).attach(ReceiverStream::new(messages)).await;
+        attached.map(drop).unwrap_err()
     }
 
     /// Attaches a node and says Hello.

@@ -95,7 +95,10 @@ impl Case {
         assert!(!self.snapshots || restored(&self.state) == self.state, "a snapshot is the state");
         let changed = notices.into_iter().filter_map(|notice| match notice {
             Notice::ApprovalChanged { id } => Some(id),
-            Notice::RevisionMoved { .. } | Notice::NodeJoined { .. } | Notice::EvidenceLogged { .. } => None,
+            Notice::RevisionMoved { .. }
+            | Notice::NodeJoined { .. }
+            | Notice::NodeRemoved { .. }
+            | Notice::EvidenceLogged { .. } => None,
         });
         (reply, changed.collect())
     }

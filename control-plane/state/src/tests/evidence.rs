@@ -564,3 +564,39 @@ fn roots_of<const N: usize>(roots: [SegmentRoot; N]) -> AnchorEvidence {
 fn keys<const N: usize>(keys: [EvidenceKey; N]) -> AnchorEvidence {
     AnchorEvidence { keys: keys.into(), ..Default::default() }
 }
+
+#[test]
+fn a_node_with_chains_that_have_not_ended_is_removed_only_if_they_are_given_up() {
+    let mut state = joined();
+    let (open, whole, other) = (chain("a", 1, 0), chain("a", 1, 1), chain("b", 1, 0));
+    let known = AnchorEvidence {
+        keys: vec![key("a", 1), key("b", 1)],
+        heads: vec![at(&open, 9, 1), at(&whole, 3, 1), at(&other, 5, 1)],
+        roots: vec![root(&open, 1, 4, 1), ending(root(&whole, 1, 3, 1))],
+        ..AnchorEvidence::default()
+    };
+    made(&mut state, known);
+    let has_records = Rejection::NodeHasRecords { node: name("a"), chains: 1, records: 5 };
+    assert_eq!(refused(&mut state, remove("a", 1, false)), has_records);
+
+    let size = state.evidence().size();
+    let (_, notices) = state.apply(4, proposal(2_000, remove("a", 1, true)));
+    let removed = Notice::NodeRemoved { node: name("a"), at: UnixMillis(2_000) };
+    assert_eq!(notices, [removed, Notice::EvidenceLogged { size: size + 1 }]);
+    let entry = state.evidence().unstored_from(size).next().unwrap();
+    assert_eq!(entry.gaps, [Gap { chain: open, first: 5, last: position(9, 1) }]);
+    assert_eq!((entry.keys.len(), entry.heads.len(), entry.roots.len()), (0, 0, 0));
+    let chains: Vec<&ChainId> = state.evidence().chains().map(|(id, _)| id).collect();
+    assert_eq!(chains, [&other], "what is another node's stays");
+    assert_eq!(state.evidence().keys().map(|key| key.node.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(restored(&state), state);
+
+    // The node that is gone says nothing any more, and neither does one that bears its name with its keys.
+    let late = AnchorEvidence { heads: vec![at(&chain("a", 1, 0), 10, 1)], ..AnchorEvidence::default() };
+    let (entry, skipped) = anchor(&mut state, late.clone());
+    assert_eq!((entry, skipped), (None, vec![(Item::Head(chain("a", 1, 0)), Skip::UnknownNode)]));
+    state.apply(5, proposal(3_000, mint(7, HOUR)));
+    state.apply(5, proposal(3_000, spend(7, "a")));
+    let (entry, skipped) = anchor(&mut state, late);
+    assert_eq!((entry, skipped), (None, vec![(Item::Head(chain("a", 1, 0)), Skip::Unannounced)]));
+}

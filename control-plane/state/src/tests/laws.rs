@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::*;
-use hoop_model::{Kind, Revision};
+use hoop_model::{Kind, Revision, Uid};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ enum Step {
     Delete { stale: bool, kind: Kind, name: u8 },
     Mint { token: u8, lifetime: u64 },
     Spend { token: u8, node: u8 },
+    Remove { node: u8 },
     Tick,
 }
 
@@ -50,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(stale, kind, name)| Step::Delete { stale, kind, name }),
         4 => (0..4u8, 0..3 * HOUR).prop_map(|(token, lifetime)| Step::Mint { token, lifetime }),
         5 => (0..4u8, 0..6u8).prop_map(|(token, node)| Step::Spend { token, node }),
+        2 => (0..6u8).prop_map(|node| Step::Remove { node }),
         1 => Just(Step::Tick),
     ]
 }
@@ -75,6 +77,11 @@ fn resolve(state: &State, index: u64, step: &Step) -> Change {
         Step::Delete { stale, kind, name } => delete(base(*stale), reference(*kind, &label("o", *name))),
         Step::Mint { token, lifetime } => mint(*token, state.log_time().0 + lifetime),
         Step::Spend { token, node } => spend(*token, &label("n", *node)),
+        Step::Remove { node } => {
+            let name = name(&label("n", *node));
+            let uid = state.node(&name).map_or(Uid::mint(0), |node| node.uid);
+            Change::RemoveNode(RemoveNode { name, uid, gives_up_records: false })
+        }
         Step::Tick => Change::Tick,
     }
 }
@@ -208,6 +215,7 @@ fn a_join_token_is_spent_at_most_once() {
     run(|moves| {
         let mut state = born();
         let (mut minted, mut joined) = (BTreeMap::<u8, u32>::new(), BTreeMap::<u8, u32>::new());
+        let mut removed = 0;
         for (index, step) in (2..).zip(&moves) {
             let proposal = Proposal { key: None, ..proposed(&state, index, step) };
             let (reply, _) = state.apply(index, proposal);
@@ -218,16 +226,20 @@ fn a_join_token_is_spent_at_most_once() {
                     *joined.entry(*token).or_default() += 1;
                 }
                 (Step::Spend { .. }, _) => count(&counts, "refused"),
+                (Step::Remove { .. }, Reply::Done { .. }) => {
+                    count(&counts, "removed");
+                    removed += 1;
+                }
                 _ => {}
             }
             for (token, times) in &joined {
                 prop_assert!(Some(times) <= minted.get(token), "token {} admitted {} nodes", token, times);
             }
-            prop_assert_eq!(state.nodes().count() as u32, joined.values().sum::<u32>());
+            prop_assert_eq!(state.nodes().count() as u32 + removed, joined.values().sum::<u32>());
         }
         Ok(())
     });
-    require(&counts, &["joined", "refused"]);
+    require(&counts, &["joined", "refused", "removed"]);
 }
 
 #[test]

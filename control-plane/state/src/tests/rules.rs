@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::*;
-use hoop_model::{Kind, Revision, UnixMillis};
+use hoop_model::{ContentHash, Kind, Revision, Uid, UnixMillis};
 
 fn rejected(state: &mut State, index: u64, change: Change) -> Rejection {
     let before = state.clone();
@@ -181,6 +181,68 @@ fn a_join_token_expires_by_log_time() {
 }
 
 #[test]
+fn a_node_joins_again_as_who_it_is_with_a_token_that_is_for_it() {
+    let mut state = born();
+    state.apply(2, proposal(1_000, mint(1, HOUR)));
+    state.apply(2, proposal(1_000, spend(1, "a")));
+    let node = state.node(&name("a")).unwrap().clone();
+    assert_eq!(rejected(&mut state, 3, mint_again(2, "b", HOUR)), Rejection::NodeUnknown(name("b")));
+    state.apply(3, proposal(1_000, mint_again(2, "a", HOUR)));
+    assert_eq!(restored(&state), state);
+    let spend_as = |node: &str, uid| {
+        let (token_hash, node_uid) = (ContentHash([2; 32]), Uid::mint(uid));
+        Change::SpendJoinToken(SpendJoinToken { token_hash, role: Role::DataPlane, node: name(node), node_uid })
+    };
+    for (other, uid) in [("b", 1), ("b", 2), ("a", 2)] {
+        assert_eq!(rejected(&mut state, 4, spend_as(other, uid)), Rejection::JoinTokenNode, "{other} {uid}");
+    }
+    let (reply, _) = state.apply(4, proposal(9_000, spend_as("a", 1)));
+    assert_eq!(reply, Reply::Joined { uid: node.uid, role: node.role, labels: node.labels.clone() });
+    assert_eq!(state.node(&name("a")), Some(&node), "nothing of it is another");
+    assert_eq!(rejected(&mut state, 5, spend_as("a", 1)), Rejection::JoinTokenUnknown);
+
+    state.apply(5, proposal(9_000, mint_again(3, "a", HOUR)));
+    state.apply(5, proposal(9_000, remove("a", 1, false)));
+    assert_eq!(state.join_tokens().count(), 0, "no token is left that would bring it back");
+}
+
+#[test]
+fn a_removed_node_is_gone_its_name_is_free_and_it_is_remembered_for_two_hours() {
+    let mut state = born();
+    for (token, node) in [(1, "a"), (2, "b")] {
+        state.apply(2, proposal(1_000, mint(token, HOUR)));
+        state.apply(2, proposal(1_000, spend(token, node)));
+    }
+    let unknown = Rejection::NodeUnknown(name("a"));
+    assert_eq!(rejected(&mut state, 3, remove("a", 2, true)), unknown, "another one of its name is not meant");
+    let revision = state.revision();
+    let (reply, notices) = state.apply(3, proposal(5_000, remove("a", 1, false)));
+    assert_eq!(reply, Reply::Done { revision });
+    assert_eq!(notices, [Notice::NodeRemoved { node: name("a"), at: UnixMillis(5_000) }]);
+    assert_eq!(state.nodes().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["b"]);
+    assert_eq!(rejected(&mut state, 4, remove("a", 1, true)), unknown);
+
+    state.apply(4, proposal(6_000, mint(3, HOUR)));
+    state.apply(4, proposal(6_000, spend(3, "a")));
+    assert_eq!(state.node(&name("a")).unwrap().uid, Uid::mint(3));
+    assert_eq!(rejected(&mut state, 5, remove("a", 1, true)), unknown);
+    let removal = Removed { name: name("a"), uid: Uid::mint(1), at: UnixMillis(5_000) };
+    assert_eq!(state.removed_nodes().collect::<Vec<_>>(), [&removal]);
+    assert_eq!(restored(&state), state);
+    let twice = Contents { removed_nodes: vec![removal.clone(), removal.clone()], ..contents(&state) };
+    assert_eq!(State::restore(twice), Err(Inconsistent::Removed(name("a"))));
+    let to_come = Removed { at: UnixMillis(6_001), ..removal };
+    let to_come = Contents { removed_nodes: vec![to_come], ..contents(&state) };
+    assert_eq!(State::restore(to_come), Err(Inconsistent::Removed(name("a"))));
+
+    let over = 5_000 + u64::try_from(REMOVAL_KNOWN_FOR.as_millis()).unwrap();
+    state.apply(6, proposal(over - 1, Change::Tick));
+    assert_eq!(state.removed_nodes().count(), 1);
+    state.apply(6, proposal(over, Change::Tick));
+    assert_eq!(state.removed_nodes().count(), 0);
+}
+
+#[test]
 fn join_tokens_are_bounded_and_expired_ones_make_room() {
     let mut state = born();
     let token = |number: usize, expires| {
@@ -188,7 +250,7 @@ fn join_tokens_are_bounded_and_expired_ones_make_room() {
         hash[..8].copy_from_slice(&number.to_be_bytes());
         let (token_hash, expires) = (hoop_model::ContentHash(hash), UnixMillis(expires));
         let labels = hoop_model::spec::Labels::new();
-        Change::MintJoinToken(MintJoinToken { token_hash, role: Role::DataPlane, labels, expires })
+        Change::MintJoinToken(MintJoinToken { token_hash, role: Role::DataPlane, labels, again: None, expires })
     };
     for number in 0..MAX_JOIN_TOKENS {
         state.apply(2, proposal(1_000, token(number, HOUR)));
@@ -302,6 +364,7 @@ fn contents_of_no_state_are_refused() {
         objects: vec![],
         join_tokens: vec![],
         nodes: vec![],
+        removed_nodes: vec![],
         remembered: vec![],
         evidence: contents(&State::default()).evidence,
         approvals: vec![],

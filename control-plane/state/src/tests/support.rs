@@ -97,7 +97,29 @@ pub(crate) fn delete(base: Revision, target: Reference) -> Change {
 pub(crate) fn mint(token: u8, expires: u64) -> Change {
     let labels = Labels::from([("zone".into(), token.to_string())]);
     let token_hash = ContentHash([token; 32]);
-    Change::MintJoinToken(MintJoinToken { token_hash, role: Role::DataPlane, labels, expires: UnixMillis(expires) })
+    Change::MintJoinToken(MintJoinToken {
+        token_hash,
+        role: Role::DataPlane,
+        labels,
+        again: None,
+        expires: UnixMillis(expires),
+    })
+}
+
+/// A token with which a node joins again.
+pub(crate) fn mint_again(token: u8, node: &str, expires: u64) -> Change {
+    Change::MintJoinToken(MintJoinToken {
+        token_hash: ContentHash([token; 32]),
+        role: Role::DataPlane,
+        labels: Labels::new(),
+        again: Some(name(node)),
+        expires: UnixMillis(expires),
+    })
+}
+
+/// Removes the node that joined with a token.
+pub(crate) fn remove(node: &str, token: u8, gives_up_records: bool) -> Change {
+    Change::RemoveNode(RemoveNode { name: name(node), uid: Uid::mint(u128::from(token)), gives_up_records })
 }
 
 pub(crate) fn spend(token: u8, node: &str) -> Change {
@@ -169,6 +191,7 @@ pub(crate) fn contents(state: &State) -> Contents {
         objects: state.stored_objects().cloned().collect(),
         join_tokens: state.join_tokens().map(|(hash, token)| (*hash, token.clone())).collect(),
         nodes: state.nodes().cloned().collect(),
+        removed_nodes: state.removed_nodes().cloned().collect(),
         remembered: state.remembered().map(|(caller, key, known)| (caller.into(), key, known.clone())).collect(),
         evidence: EvidenceContents {
             size: evidence.size(),

@@ -64,14 +64,17 @@ pub(crate) enum JoinError {
     NotOurs,
 }
 
-/// Returns the membership that is kept if it is still good, and otherwise joins.
-pub(crate) async fn membership(config: &Config, address: &str) -> Result<Membership, JoinError> {
+/// Returns the membership that is kept if it is still good, and otherwise joins. One that the control plane disowned is kept
+/// only for as long as there is no token to join with: the control plane may be mistaken.
+pub(crate) async fn membership(config: &Config, address: &str, is_disowned: bool) -> Result<Membership, JoinError> {
     let path = config.state_dir.join(FILE);
     let ca = read_file(&config.join.ca)?;
     match std::fs::read_to_string(&path).map(Zeroizing::new) {
         Ok(kept) => {
-            if let Some(membership) = read(&kept, &config.node, &ca) {
-                return Ok(membership);
+            match read(&kept, &config.node, &ca) {
+                Some(membership) if is_disowned => return Ok(join(config, address, &ca).await.unwrap_or(membership)),
+                Some(membership) => return Ok(membership),
+                None => {}
             }
             tracing::info!("the node's certificate has run out or is not this node's; joining again");
         }
@@ -176,15 +179,16 @@ fn file(path: &Path, source: io::Error) -> JoinError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hoop_model::UnixMillis;
-    use hoop_node::pki::ClusterCa;
+    use hoop_model::{Uid, UnixMillis};
+    use hoop_node::pki::{ClusterCa, Subject};
 
     fn kept(node: &str, role: Role, lifetime: Duration) -> String {
         let now = hoop_node::clock::unix_now();
         let ca = ClusterCa::create(UnixMillis(now.0)).unwrap();
         let name = ResourceName::parse(node).unwrap();
         let key = NodeKey::generate().unwrap();
-        let der = ca.sign_request(&key.request(&name).unwrap(), &name, role, now, lifetime).unwrap();
+        let subject = Subject { node: &name, uid: Uid::mint(1), role };
+        let der = ca.sign_request(&key.request(&name).unwrap(), &subject, now, lifetime).unwrap();
         format!("{}{}", key.to_pem().reveal(), pem(&der, CERTIFICATE))
     }
 

@@ -6,6 +6,7 @@ use super::job::Jobs;
 use super::join::{JoinError, Membership};
 use super::keeping::Keeping;
 use super::last_good::LastGood;
+use super::offset::{Exchange, MAX_OFF_MS};
 use super::publish::Publisher;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::medium::Directory;
@@ -19,11 +20,12 @@ use hoop_wire::v1;
 use hoop_wire::v1::fleet_client::FleetClient;
 use hoop_wire::v1::from_node::Message as Up;
 use hoop_wire::v1::to_node::Message as Down;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -49,6 +51,8 @@ pub(crate) struct Link {
     pub(crate) directory: Directory,
     /// What was received, applied or not; none if a snapshot is needed.
     pub(crate) contents: RefCell<Option<Contents>>,
+    /// Whether the control plane has taken this process for one of its nodes.
+    pub(crate) was_attached: Cell<bool>,
 }
 
 /// Says why the link is down.
@@ -72,6 +76,13 @@ pub(crate) enum LinkError {
     /// It sent what this node cannot place.
     #[error("the control plane sent {0}")]
     Misbehaved(&'static str),
+}
+
+impl LinkError {
+    /// Returns whether the control plane does not take this node for one of its own.
+    pub(crate) fn is_denial(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code() == tonic::Code::PermissionDenied)
+    }
 }
 
 /// One attachment.
@@ -126,6 +137,7 @@ impl Link {
         let attaching = tokio::time::timeout(SILENCE, client.attach(ReceiverStream::new(inbox))).await;
         let stream = attaching.map_err(|_| LinkError::Silent)?.map_err(status)?.into_inner();
         tracing::info!(control_plane = %address, "attached to the control plane");
+        self.was_attached.set(true);
         let _attached = Attached::to(&self.shared.desk, channel);
         attachment.run(stream).await
     }
@@ -286,6 +298,7 @@ impl Attachment<'_> {
             sent_boot_ms: sent.0,
             heads: heads.iter().map(Into::into).collect(),
             draining: self.link.shared.is_leaving(),
+            clock_ahead_ms: self.link.shared.clock_ahead_ms.load(Ordering::Relaxed),
             broken_off: broken_off.iter().map(Into::into).collect(),
         }))
     }
@@ -297,11 +310,25 @@ impl Attachment<'_> {
             self.unanswered.retain(|(sequence, _)| *sequence > lease.sequence);
             self.heads.answered(lease.sequence);
             self.broken_off.answered(lease.sequence);
+            self.note_clock(sent, lease.wall_ms);
             self.jobs.log_time(UnixMillis(lease.log_time_ms));
             let granted = Duration::from_millis(lease.granted_ms);
             let renewed = self.link.shared.lease.load().renewed(sent, granted);
             self.link.shared.lease.store(Arc::new(renewed));
             self.keeping.leased(self.link.publisher.borrow().applied(), renewed.deadline());
+        }
+    }
+
+    /// Notes how far this node's clock is off, and says so when that begins and ends to matter.
+    fn note_clock(&self, sent: BootMillis, answered: u64) {
+        let heard = hoop_node::clock::unix_now().0;
+        let asked = heard.saturating_sub(hoop_node::clock::boot_now_ms().saturating_sub(sent.0));
+        let ahead_ms = Exchange { asked, answered, heard }.ahead_ms();
+        let before = self.link.shared.clock_ahead_ms.swap(ahead_ms, Ordering::Relaxed);
+        match (before.unsigned_abs() > MAX_OFF_MS, ahead_ms.unsigned_abs() > MAX_OFF_MS) {
+            (false, true) => tracing::error!(ahead_ms, "this node's clock is off; it is not ready until it is not"),
+            (true, false) => tracing::info!("this node's clock is right again"),
+            (false, false) | (true, true) => {}
         }
     }
 

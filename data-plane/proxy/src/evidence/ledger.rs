@@ -1,7 +1,7 @@
 //! What the shards, the keeper and the control thread know in common about this node's evidence.
 
 use super::name::{Form, PieceName};
-use hoop_model::{ChainHead, ChainId, EvidenceKey, Head, ResourceName};
+use hoop_model::{ChainHead, ChainId, EvidenceKey, Head, Incarnation, ResourceName};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -84,6 +84,10 @@ impl Ledger {
 
     pub(crate) fn node(&self) -> &ResourceName {
         &self.key.node
+    }
+
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.key.incarnation
     }
 
     /// Returns whether what is kept is kept well, and there is room for more.

@@ -250,8 +250,9 @@ impl Stream<'_> {
     }
 
     async fn ask(&mut self, segment: Vec<u8>) -> Result<v1::ShipResponse, ShipError> {
+        let incarnation = self.shipper.ledger.incarnation().to_bytes().to_vec();
         let asking = async {
-            self.requests.send(v1::ShipRequest { segment }).await.map_err(|_| ShipError::Ended)?;
+            self.requests.send(v1::ShipRequest { segment, incarnation }).await.map_err(|_| ShipError::Ended)?;
             let answer = self.responses.message().await;
             answer.map_err(|status| ShipError::Status(Box::new(status)))?.ok_or(ShipError::Ended)
         };

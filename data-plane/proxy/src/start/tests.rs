@@ -5,8 +5,8 @@ use crate::config::Join;
 use crate::hold::board::News;
 use hoop_audit::{Chain, CloseReason, Entry, Kind, Sealing, SigningKey, VerifyingKey, read_segment, records};
 use hoop_gate::HoldState;
-use hoop_model::{ApprovalId, ChainId, Incarnation, ResourceName, SessionId, UnixMillis};
-use hoop_node::pki::{ClusterCa, NODE_LIFETIME, PeerIdentity, Role, SERVER_LIFETIME, pem};
+use hoop_model::{ApprovalId, ChainId, Incarnation, ResourceName, SessionId, Uid, UnixMillis};
+use hoop_node::pki::{ClusterCa, NODE_LIFETIME, PeerIdentity, Role, SERVER_LIFETIME, Subject, pem};
 use hoop_wire::v1;
 use hoop_wire::v1::evidence_server::{Evidence as EvidenceService, EvidenceServer};
 use hoop_wire::v1::fleet_server::{Fleet, FleetServer};
@@ -40,6 +40,11 @@ struct ControlPlane {
     holds: Mutex<Vec<v1::HoldChanged>>,
     left: Mutex<Vec<v1::LeaveHoldRequest>>,
     outcome: Mutex<Verdict>,
+    turned_away: Mutex<u64>,
+    /// How far its clock is ahead.
+    clock_ahead_ms: Mutex<i64>,
+    /// How many nodes of the name were removed: the next has this uid, and only that one is attached.
+    removed: Mutex<u8>,
     /// What was shipped, and what it was answered.
     shipped: Mutex<Vec<(Vec<u8>, Outcome)>>,
 }
@@ -54,6 +59,7 @@ impl JoinService for Service {
     async fn join(&self, request: Request<v1::JoinRequest>) -> Result<Response<v1::JoinResponse>, Status> {
         let request = request.into_inner();
         if request.token != "secret" {
+            *self.0.turned_away.lock().unwrap() += 1;
             return Err(Status::permission_denied("no"));
         }
         *self.0.joined.lock().unwrap() += 1;
@@ -68,7 +74,11 @@ impl Fleet for Service {
 
     async fn attach(&self, request: Request<Streaming<v1::FromNode>>) -> Result<Response<Self::AttachStream>, Status> {
         let certificate = hoop_rpc::authority::peer_certificate(&request).unwrap();
-        assert_eq!(PeerIdentity::of(&certificate).unwrap().node.as_str(), "dp-1");
+        let peer = PeerIdentity::of(&certificate).unwrap();
+        assert_eq!(peer.node.as_str(), "dp-1");
+        if peer.uid != Uid::mint(u128::from(*self.0.removed.lock().unwrap())) {
+            return Err(Status::permission_denied("the node is not in the cluster"));
+        }
         let (sender, receiver) = mpsc::channel(16);
         let plane = Arc::clone(&self.0);
         let mut stream = request.into_inner();
@@ -89,6 +99,9 @@ impl Fleet for Service {
                         sent_boot_ms: renew.sent_boot_ms,
                         granted_ms: *plane.granted_ms.lock().unwrap(),
                         log_time_ms: 0,
+                        wall_ms: hoop_node::clock::unix_now()
+                            .0
+                            .saturating_add_signed(*plane.clock_ahead_ms.lock().unwrap()),
                     }));
                 }
                 for answer in answers {
@@ -121,7 +134,7 @@ impl EvidenceService for Service {
         let plane = Arc::clone(&self.0);
         let mut stream = request.into_inner();
         tokio::spawn(async move {
-            while let Ok(Some(v1::ShipRequest { segment })) = stream.message().await {
+            while let Ok(Some(v1::ShipRequest { segment, .. })) = stream.message().await {
                 let (chain, first_sequence) = {
                     let read = read_segment(&segment).unwrap();
                     (read.chain, read.first)
@@ -172,7 +185,9 @@ impl Holds for Service {
 impl ControlPlane {
     fn sign(&self, request: &[u8], node: &ResourceName, lifetime: Duration) -> v1::JoinResponse {
         let now = hoop_node::clock::unix_now();
-        let certificate = self.ca.sign_request(request, node, Role::DataPlane, now, lifetime).unwrap();
+        let uid = Uid::mint(u128::from(*self.removed.lock().unwrap()));
+        let subject = Subject { node, uid, role: Role::DataPlane };
+        let certificate = self.ca.sign_request(request, &subject, now, lifetime).unwrap();
         v1::JoinResponse { certificate, ..Default::default() }
     }
 
@@ -199,6 +214,9 @@ impl ControlPlane {
             left: Mutex::new(Vec::new()),
             outcome: Mutex::new(Box::new(|_| Outcome::Stored)),
             shipped: Mutex::new(Vec::new()),
+            turned_away: Mutex::new(0),
+            clock_ahead_ms: Mutex::new(0),
+            removed: Mutex::new(0),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -350,6 +368,61 @@ async fn a_node_joins_once_and_is_ready_with_a_policy_and_a_lease() {
         1,
         "the short-lived certificate was replaced at once, the next is not due"
     );
+    again.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_node_whose_clock_is_off_by_more_than_5_s_is_not_ready_and_says_how_far() {
+    let (plane, address, ca) = ControlPlane::serve(NODE_LIFETIME).await;
+    let directory = tempfile::tempdir().unwrap();
+    plane.push(7, PERMIT);
+    let running = DataPlane::start(config(directory.path(), address, &ca)).unwrap();
+    let says = |within: std::ops::Range<i64>| {
+        let heard = plane.heard.lock().unwrap();
+        let last = heard.iter().rev().find_map(|up| if let Up::Renew(renew) = up { Some(renew) } else { None });
+        last.is_some_and(|renew| within.contains(&renew.clock_ahead_ms))
+    };
+    // The clock of the one is that of the other, and what an answer takes is not held against a node.
+    for (theirs, answer, said) in [
+        (0, "200", 0..1),
+        (-4_000, "200", 1..4_001),
+        (-60_000, "503", 30_000..60_001),
+        (4_000, "200", -4_000..0),
+        (60_000, "503", -60_000..-30_000),
+        (0, "200", 0..1),
+    ] {
+        *plane.clock_ahead_ms.lock().unwrap() = theirs;
+        until("it says so", async || says(said.clone()) && readyz(running.http).await == answer).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_node_that_was_removed_joins_again_once_it_has_a_token_and_only_as_another_process() {
+    let (plane, address, ca) = ControlPlane::serve(NODE_LIFETIME).await;
+    let directory = tempfile::tempdir().unwrap();
+    plane.push(7, PERMIT);
+    let config = config(directory.path(), address, &ca);
+    let token = config.join.token_file.clone();
+    let joined = || *plane.joined.lock().unwrap();
+    let running = DataPlane::start(config.clone()).unwrap();
+    until("ready", async || readyz(running.http).await == "200").await;
+    *plane.removed.lock().unwrap() = 1;
+    *plane.granted_ms.lock().unwrap() = 0;
+    // Whatever ends the stream: the process goes on to be who it was, and nobody knows it.
+    plane.deltas.lock().unwrap().push(v1::Delta::default());
+    until("its lease is over", async || readyz(running.http).await == "503").await;
+    running.stop().await;
+    assert_eq!(joined(), 1);
+
+    *plane.granted_ms.lock().unwrap() = 15_000;
+    std::fs::write(&token, "spent\n").unwrap();
+    let again = DataPlane::start(config).unwrap();
+    until("it has tried", async || *plane.turned_away.lock().unwrap() > 1).await;
+    assert_eq!((readyz(again.http).await.as_str(), joined()), ("503", 1));
+    std::fs::write(&token, "secret\n").unwrap();
+    until("ready", async || readyz(again.http).await == "200").await;
+    assert_eq!(joined(), 2);
     again.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use super::key::{KeyError, NodeKey};
 use super::role::Role;
-use hoop_model::{Redacted, ResourceName, UnixMillis};
+use hoop_model::{Redacted, ResourceName, Uid, UnixMillis};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo, date_time_ymd,
@@ -27,6 +27,9 @@ pub const SERVER_NAME: &str = "control-plane.hoop.internal";
 /// How far certificates reach into the past, in seconds, for peers whose clock is behind: five minutes.
 const CLOCK_TOLERANCE_SECONDS: u64 = 300;
 
+/// The subject's attribute `serialNumber` (RFC 5280 appendix A.1, id-at-serialNumber).
+const SERIAL_NUMBER: &[u64] = &[2, 5, 4, 5];
+
 /// Largest certificate request read, in bytes; ours have about 250.
 const MAX_REQUEST_BYTES: usize = 8 << 10;
 
@@ -40,6 +43,17 @@ pub struct ClusterCa {
     key: NodeKey,
     /// First and last second of the CA's own validity.
     validity: RangeInclusive<u64>,
+}
+
+/// Whom a client certificate is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The node's name.
+    pub node: &'a ResourceName,
+    /// The node's uid.
+    pub uid: Uid,
+    /// What it is.
+    pub role: Role,
 }
 
 /// Says why stored bytes are not a usable CA.
@@ -173,15 +187,16 @@ impl ClusterCa {
     pub fn sign_request(
         &self,
         csr_der: &[u8],
-        node: &ResourceName,
-        role: Role,
+        subject: &Subject<'_>,
         now: UnixMillis,
         lifetime: Duration,
     ) -> Result<Vec<u8>, IssueError> {
+        let Subject { node, uid, role } = subject;
         let key = proven_key(csr_der)?;
         let mut params = self.leaf(now, lifetime)?;
         params.distinguished_name.push(DnType::CommonName, node.as_str());
         params.distinguished_name.push(DnType::OrganizationalUnitName, role.as_str());
+        params.distinguished_name.push(DnType::CustomDnType(SERIAL_NUMBER.to_vec()), uid.to_string());
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(&params, &key)
     }

@@ -37,7 +37,7 @@ fn state(entries: u64) -> State {
     };
     apply(&mut state, Change::Bootstrap(bootstrap));
     let expires = state.log_time().after(Duration::from_secs(60));
-    let mint = MintJoinToken { token_hash, role: Role::DataPlane, labels: Default::default(), expires };
+    let mint = MintJoinToken { token_hash, role: Role::DataPlane, labels: Default::default(), again: None, expires };
     apply(&mut state, Change::MintJoinToken(mint));
     let spend = SpendJoinToken { token_hash, role: Role::DataPlane, node: node.clone(), node_uid: Uid::mint(2) };
     apply(&mut state, Change::SpendJoinToken(spend));

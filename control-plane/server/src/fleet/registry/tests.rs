@@ -1,5 +1,6 @@
 //! Seats, and what is known of who sits in them.
 
+use super::node::ENDS_WITHIN;
 use super::*;
 
 fn process(number: u128) -> Incarnation {
@@ -15,7 +16,7 @@ async fn a_process_is_gone_when_another_comes_or_it_has_been_silent_for_two_leas
     let (seat, heard) = registry.seat(&node, process(1), Revision::default());
     assert!(!is_gone(of(&node, 1)) && is_gone(of(&node, 2)) && !is_gone(of(&other, 1)));
     tokio::time::advance(GONE_AFTER - Duration::from_millis(1)).await;
-    seat.heard(false);
+    seat.heard(false, 0);
     tokio::time::advance(Duration::from_millis(1)).await;
     assert!(!is_gone(of(&node, 1)), "it renews");
     assert!(is_gone(of(&other, 1)), "it has not come since the start");
@@ -29,7 +30,7 @@ async fn a_process_is_gone_when_another_comes_or_it_has_been_silent_for_two_leas
     assert!(is_gone(of(&node, 1)), "attached, but silent");
     let (_newer, _) = registry.seat(&node, process(2), Revision::default());
     assert!(registry.kept(&of(&node, 1)).is_none());
-    seat.heard(false);
+    seat.heard(false, 0);
     assert!(is_gone(of(&node, 1)) && !is_gone(of(&node, 2)));
 }
 

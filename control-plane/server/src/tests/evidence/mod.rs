@@ -7,9 +7,10 @@ mod keeping;
 mod sessions;
 mod shipping;
 
-use super::{Attachment, Node, Plane, hello};
+use super::{Attachment, INCARNATION, Node, Plane, hello};
 use hoop_audit::{
-    Chain, CloseReason, CommandId, CommandVerdict, Entry, Judged, Named, Opening, Outcome, Sealing, SigningKey, seal,
+    Chain, CloseReason, CommandId, CommandVerdict, Entry, Judged, Named, Opening, Outcome, Sealing, SigningKey,
+    read_segment, seal,
 };
 use hoop_model::{
     ChainId, Code, ContentHash, Effect, Head, Incarnation, ResourceName, Revision, SessionId, Target, Uid, UnixMillis,
@@ -184,8 +185,15 @@ impl Plane {
     }
 
     async fn try_ship(&self, node: &Node, segments: &[&[u8]]) -> Vec<Result<v1::ShipResponse, Status>> {
+        let request = |segment: &&[u8]| {
+            let signer = read_segment(segment).map(|segment| segment.signer.to_bytes().to_vec());
+            v1::ShipRequest { segment: segment.to_vec(), incarnation: signer.unwrap_or_else(|_| INCARNATION.to_vec()) }
+        };
+        self.try_ship_as(node, segments.iter().map(request).collect()).await
+    }
+
+    async fn try_ship_as(&self, node: &Node, requests: Vec<v1::ShipRequest>) -> Vec<Result<v1::ShipResponse, Status>> {
         let channel = self.channel(Some((&node.certificate, &node.key))).await;
-        let requests: Vec<_> = segments.iter().map(|segment| v1::ShipRequest { segment: segment.to_vec() }).collect();
         let answers = EvidenceClient::new(channel).ship(tokio_stream::iter(requests)).await.unwrap();
         answers.into_inner().collect().await
     }

@@ -4,6 +4,7 @@ use super::super::{INCARNATION, Plane};
 use super::{CLOSED, Shipped, allowed, opened, process};
 use crate::EvidenceLimits;
 use hoop_audit::segment_path;
+use hoop_wire::v1;
 use hoop_wire::v1::ship_response::Outcome::{OutOfOrder, Refused, Retry, Stored};
 use tonic::Code;
 
@@ -168,6 +169,19 @@ async fn a_segment_whose_key_is_not_anchored_yet_comes_again() {
     assert_eq!((outcome, reason.as_str()), (Retry, "the key of its signer is not anchored yet"));
     let _link = plane.announced(&node, &process, &[]).await;
     assert_eq!(plane.ship_one(&node, &segment).await.0, Stored);
+}
+
+#[tokio::test]
+async fn a_segment_of_a_process_that_is_gone_and_was_never_heard_of_is_refused() {
+    let (plane, gone, next) = (Plane::start().await, process("n1", 1), process("n1", 2));
+    let shipper = plane.shipper(&next).await;
+    let segment = gone.segment(&mut gone.writer(0), 5, &[opened("nightly")]);
+    let found = v1::ShipRequest { segment, incarnation: next.incarnation.to_bytes().to_vec() };
+    let nameless = v1::ShipRequest { incarnation: vec![0; 15], ..found.clone() };
+    let answers = plane.try_ship_as(&shipper.node, vec![found, nameless]).await;
+    let refused = answers[0].as_ref().unwrap();
+    assert_eq!((refused.outcome(), refused.reason.as_str()), (Refused, "nobody knows the key of its signer"));
+    assert_eq!(answers[1].as_ref().unwrap_err().code(), Code::InvalidArgument);
 }
 
 #[tokio::test]

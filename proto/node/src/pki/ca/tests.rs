@@ -19,6 +19,10 @@ fn node() -> ResourceName {
     ResourceName::parse("edge-1").unwrap()
 }
 
+fn subject(node: &ResourceName, role: Role) -> Subject<'_> {
+    Subject { node, uid: Uid::mint(7), role }
+}
+
 fn request() -> Vec<u8> {
     NodeKey::generate().unwrap().request(&node()).unwrap()
 }
@@ -58,17 +62,17 @@ fn refused(result: Result<(), Error>) -> CertificateError {
 fn a_nodes_certificate_is_accepted_from_a_client_and_says_who_it_is() {
     let ca = ca();
     for role in [Role::DataPlane, Role::ControlPlane] {
-        let cert = ca.sign_request(&request(), &node(), role, NOW, NODE_LIFETIME).unwrap();
+        let cert = ca.sign_request(&request(), &subject(&node(), role), NOW, NODE_LIFETIME).unwrap();
         as_client(&ca, &cert, at(0)).unwrap();
         let peer = PeerIdentity::of(&cert).unwrap();
-        assert_eq!((peer.node, peer.role), (node(), role));
+        assert_eq!((peer.node, peer.role, peer.uid), (node(), role, Uid::mint(7)));
     }
 }
 
 #[test]
 fn another_clusters_certificate_is_not_accepted() {
     let (ours, theirs) = (ca(), ca());
-    let cert = theirs.sign_request(&request(), &node(), Role::DataPlane, NOW, HOUR).unwrap();
+    let cert = theirs.sign_request(&request(), &subject(&node(), Role::DataPlane), NOW, HOUR).unwrap();
     as_client(&theirs, &cert, at(0)).unwrap();
     refused(as_client(&ours, &cert, at(0)));
     let (server, _) = theirs.issue_server(&[], NOW, HOUR).unwrap();
@@ -79,10 +83,11 @@ fn another_clusters_certificate_is_not_accepted() {
 fn a_node_cannot_sign_for_others() {
     let ca = ca();
     let key = NodeKey::generate().unwrap();
-    let cert = ca.sign_request(&key.request(&node()).unwrap(), &node(), Role::ControlPlane, NOW, HOUR).unwrap();
+    let cert =
+        ca.sign_request(&key.request(&node()).unwrap(), &subject(&node(), Role::ControlPlane), NOW, HOUR).unwrap();
     assert!(matches!(ClusterCa::open(&cert, key.pair().serialized_der()), Err(OpenError::NotACa)));
     let pretended = ClusterCa { certificate: cert.clone().into(), key, validity: 0..=u64::MAX };
-    let forged = pretended.sign_request(&request(), &node(), Role::ControlPlane, NOW, HOUR).unwrap();
+    let forged = pretended.sign_request(&request(), &subject(&node(), Role::ControlPlane), NOW, HOUR).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(roots(&ca), default_provider().into()).build().unwrap();
     assert!(verifier.verify_client_cert(&forged.into(), &[cert.into()], at(0)).is_err());
 }
@@ -90,7 +95,7 @@ fn a_node_cannot_sign_for_others() {
 #[test]
 fn a_certificate_is_valid_from_five_minutes_ago_until_its_lifetime_ends() {
     let ca = ca();
-    let cert = ca.sign_request(&request(), &node(), Role::DataPlane, NOW, NODE_LIFETIME).unwrap();
+    let cert = ca.sign_request(&request(), &subject(&node(), Role::DataPlane), NOW, NODE_LIFETIME).unwrap();
     let day = i64::try_from(NODE_LIFETIME.as_secs()).unwrap();
     for when in [-300, 0, day] {
         as_client(&ca, &cert, at(when)).unwrap();
@@ -103,15 +108,15 @@ fn a_certificate_is_valid_from_five_minutes_ago_until_its_lifetime_ends() {
 fn nothing_is_issued_beyond_the_cas_own_validity() {
     let ca = ca();
     let end = NOW.after(CA_LIFETIME);
-    let last = ca.sign_request(&request(), &node(), Role::DataPlane, end, NODE_LIFETIME).unwrap();
+    let last = ca.sign_request(&request(), &subject(&node(), Role::DataPlane), end, NODE_LIFETIME).unwrap();
     let (_, parsed) = x509_parser::parse_x509_certificate(&last).unwrap();
     assert_eq!(parsed.validity().not_after.timestamp(), i64::try_from(end.to_seconds().0).unwrap());
     for outside in [end.after(Duration::from_secs(1)), UnixMillis(0), UnixMillis(u64::MAX)] {
-        let result = ca.sign_request(&request(), &node(), Role::DataPlane, outside, HOUR);
+        let result = ca.sign_request(&request(), &subject(&node(), Role::DataPlane), outside, HOUR);
         assert!(matches!(result, Err(IssueError::OutsideCaValidity)), "{outside:?}");
     }
     assert!(matches!(ClusterCa::create(UnixMillis(u64::MAX)), Err(IssueError::OutsideCalendar)));
-    assert!(ca.sign_request(&request(), &node(), Role::DataPlane, NOW, Duration::MAX).is_ok());
+    assert!(ca.sign_request(&request(), &subject(&node(), Role::DataPlane), NOW, Duration::MAX).is_ok());
 }
 
 #[test]
@@ -141,7 +146,7 @@ fn a_malformed_server_name_is_refused() {
 fn servers_and_clients_cannot_swap_certificates() {
     let ca = ca();
     let (server, _) = ca.issue_server(&[], NOW, HOUR).unwrap();
-    let client = ca.sign_request(&request(), &node(), Role::ControlPlane, NOW, HOUR).unwrap();
+    let client = ca.sign_request(&request(), &subject(&node(), Role::ControlPlane), NOW, HOUR).unwrap();
     refused(as_client(&ca, &server, at(0)));
     refused(as_server(&ca, &client, SERVER_NAME, at(0)));
     assert_eq!(PeerIdentity::of(&server), Err(UntrustedPeer::NotANode));
@@ -161,16 +166,16 @@ fn everything_a_request_asks_for_but_its_key_is_ignored() {
     greedy.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any];
     greedy.custom_extensions = vec![rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0])];
     let csr = greedy.serialize_request(key.pair()).unwrap();
-    let cert = ca.sign_request(csr.der(), &node(), Role::DataPlane, NOW, HOUR).unwrap();
+    let cert = ca.sign_request(csr.der(), &subject(&node(), Role::DataPlane), NOW, HOUR).unwrap();
 
     let (_, parsed) = x509_parser::parse_x509_certificate(&cert).unwrap();
     assert_eq!(parsed.public_key().raw, key.pair().subject_public_key_info());
-    assert_eq!(parsed.subject().to_string(), "CN=edge-1, OU=data-plane");
+    assert_eq!(parsed.subject().to_string(), "CN=edge-1, OU=data-plane, serialNumber=00000000000000000000000000000007");
     assert!(!parsed.is_ca() && parsed.subject_alternative_name().unwrap().is_none());
     assert!(!parsed.key_usage().unwrap().unwrap().value.key_cert_sign());
     let usage = parsed.extended_key_usage().unwrap().unwrap().value;
     assert!(usage.client_auth && !usage.server_auth && !usage.any);
-    let plain = ca.sign_request(&key.request(&node()).unwrap(), &node(), Role::DataPlane, NOW, HOUR).unwrap();
+    let plain = ca.sign_request(&key.request(&node()).unwrap(), &subject(&node(), Role::DataPlane), NOW, HOUR).unwrap();
     let (_, plain) = x509_parser::parse_x509_certificate(&plain).unwrap();
     let oids = |cert: &x509_parser::certificate::X509Certificate<'_>| -> Vec<String> {
         cert.extensions().iter().map(|extension| extension.oid.to_id_string()).collect()
@@ -181,7 +186,7 @@ fn everything_a_request_asks_for_but_its_key_is_ignored() {
 #[test]
 fn a_request_must_be_signed_by_its_own_p256_key() {
     let ca = ca();
-    let sign = |csr: &[u8]| ca.sign_request(csr, &node(), Role::DataPlane, NOW, HOUR);
+    let sign = |csr: &[u8]| ca.sign_request(csr, &subject(&node(), Role::DataPlane), NOW, HOUR);
     let good = request();
     let mut flipped = good.clone();
     *flipped.last_mut().unwrap() ^= 1;
@@ -218,7 +223,7 @@ fn a_stored_ca_issues_as_before() {
     let opened = ClusterCa::open(ca.certificate_der(), ca.key_der().reveal()).unwrap();
     assert_eq!(opened.certificate_der(), ca.certificate_der());
     assert_eq!(opened.validity, ca.validity);
-    let cert = opened.sign_request(&request(), &node(), Role::DataPlane, NOW, HOUR).unwrap();
+    let cert = opened.sign_request(&request(), &subject(&node(), Role::DataPlane), NOW, HOUR).unwrap();
     as_client(&ca, &cert, at(0)).unwrap();
 }
 
@@ -240,7 +245,7 @@ fn serial_numbers_are_random_positive_and_of_one_length() {
     let (ca, csr) = (ca(), request());
     let serials: std::collections::BTreeSet<Vec<u8>> = (0..50)
         .map(|_| {
-            let cert = ca.sign_request(&csr, &node(), Role::DataPlane, NOW, HOUR).unwrap();
+            let cert = ca.sign_request(&csr, &subject(&node(), Role::DataPlane), NOW, HOUR).unwrap();
             x509_parser::parse_x509_certificate(&cert).unwrap().1.raw_serial().to_vec()
         })
         .collect();
