@@ -14,6 +14,8 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tower_service::Service;
 
+/// How often it is looked whether somebody who is told something for long still may.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a person's call waits for keys of their issuer that are on their way.
 const KEYS_WITHIN: Duration = Duration::from_secs(5);
 
@@ -164,6 +166,31 @@ impl Caller {
     pub(crate) fn at(&self, cluster: &Cluster, state: &State, right: Right) -> Result<Self, Status> {
         let again = self.again(state, cluster.people()).map_err(status)?;
         if again.may(right) { Ok(again) } else { Err(status(Denied::NoRight(right))) }
+    }
+
+    /// Does what takes long for as long as the caller may have it: their token ends, and what people may changes.
+    pub(crate) async fn while_may<T, E: From<Status>>(
+        &self,
+        cluster: &Cluster,
+        right: Right,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            ended = self.no_longer(cluster, right) => Err(ended.into()),
+            done = work => done,
+        }
+    }
+
+    /// Returns why the caller may not any more, once that is so.
+    async fn no_longer(&self, cluster: &Cluster, right: Right) -> Status {
+        let mut changes = cluster.replica().changes();
+        loop {
+            if let Err(ended) = self.at(cluster, &cluster.state(), right) {
+                return ended;
+            }
+            // Changed or not: tokens end by themselves.
+            drop(tokio::time::timeout(LOOK_EVERY, changes.changed()).await);
+        }
     }
 }
 

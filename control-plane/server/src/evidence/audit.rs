@@ -1,7 +1,9 @@
 //! The Audit service: the newest checkpoint, and everything it vouches for.
 
 use super::export::export;
+use crate::authorise::caller;
 use crate::cluster::Cluster;
+use hoop_model::spec::Right;
 use hoop_wire::v1;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -37,6 +39,7 @@ impl v1::audit_server::Audit for Audit {
     }
 
     async fn export(&self, request: Request<v1::ExportRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        let caller = caller(&request)?;
         let reader = self.cluster.evidence().reader()?;
         let (out, parts) = mpsc::channel(IN_FLIGHT);
         let (cluster, since) = (Arc::clone(&self.cluster), request.get_ref().since_ms);
@@ -44,7 +47,7 @@ impl v1::audit_server::Audit for Audit {
             let _reader = reader;
             let exported = tokio::select! {
                 () = cluster.stopped() => Err(Status::unavailable("the control plane is stopping")),
-                exported = export(cluster.evidence(), since, &out) => exported,
+                exported = caller.while_may(&cluster, Right::ReadAudit, export(cluster.evidence(), since, &out)) => exported,
             };
             if let Err(status) = exported {
                 // A reader that is gone misses the reason, nothing else.

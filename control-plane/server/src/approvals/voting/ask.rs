@@ -5,7 +5,7 @@ use crate::cluster::Cluster;
 use crate::people::{Entered, enter};
 use hoop_identity::ResolvedPerson;
 use hoop_model::spec::Right;
-use hoop_model::{Approval, ApprovalId, ResourceName};
+use hoop_model::{Approval, ApprovalId};
 use hoop_policy::Rules;
 use hoop_state::State;
 use std::collections::BTreeSet;
@@ -63,10 +63,16 @@ impl Asker {
     pub(super) fn sees(&self, approval: &Approval) -> bool {
         match self {
             Self::Overseer(_) => true,
-            Self::Person(person, rights) => {
-                rights.contains(&Right::SeeApprovals)
-                    || approval.requirements.iter().any(|required| is_in(person, &required.requirement.team))
-            }
+            Self::Person(person, rights) => rights.contains(&Right::SeeApprovals) || is_asked(person, approval),
+        }
+    }
+
+    /// Returns whether the asker may say what became of a command whose end nobody knows. To see all approvals is not
+    /// enough; and whose command it was could hide with their word that it ran.
+    pub(super) fn may_resolve(&self, approval: &Approval) -> bool {
+        match self {
+            Self::Overseer(_) => true,
+            Self::Person(person, _) => is_asked(person, approval) && !approval.barred.contains(&person.uid),
         }
     }
 
@@ -96,6 +102,7 @@ impl fmt::Display for Asker {
     }
 }
 
-fn is_in(person: &ResolvedPerson, team: &ResourceName) -> bool {
-    person.teams.contains(team)
+/// Returns whether one of the person's teams was asked to release the command.
+fn is_asked(person: &ResolvedPerson, approval: &Approval) -> bool {
+    approval.requirements.iter().any(|required| person.teams.contains(&required.requirement.team))
 }

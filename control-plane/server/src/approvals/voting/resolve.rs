@@ -12,8 +12,8 @@ use hoop_state::{ApprovalChange, Change, Rejection, Reply};
 use hoop_wire::v1;
 use tonic::Status;
 
-/// Writes down what became of a command. Whoever may see the approval may say so; that it is Unknown is the state's to
-/// check.
+/// Writes down what became of a command. Whoever was asked to release it may say so, and an administrator; that it is
+/// Unknown is the state's to check.
 pub(super) async fn resolve(
     cluster: &Cluster,
     asking: &Asking,
@@ -23,7 +23,9 @@ pub(super) async fn resolve(
     let ending = Ending::try_from(request.ending()).map_err(|error| Status::invalid_argument(error.to_string()))?;
     for _ in 0..ATTEMPTS {
         let asked = Asked::by(cluster, asking).await?;
-        asked.find(id)?;
+        if !asked.asker.may_resolve(asked.find(id)?) {
+            return Err(Status::permission_denied("only who was asked to release it, and did not want it, may say so"));
+        }
         let change = ApprovalChange::Resolve { id, ending, revision: asked.state.revision() };
         match cluster.propose(Change::Approval(change), Some(key), &asked.asker.scope()).await? {
             Reply::Approval(resolved) => {

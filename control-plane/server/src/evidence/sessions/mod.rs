@@ -11,8 +11,10 @@ mod show;
 mod tail;
 
 use super::error::EvidenceError;
+use crate::authorise::caller;
 use crate::cluster::Cluster;
 use hoop_model::SessionId;
+use hoop_model::spec::Right;
 use hoop_wire::v1;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -54,25 +56,28 @@ impl v1::sessions_server::Sessions for Sessions {
     }
 
     async fn show(&self, request: Request<v1::ShowSessionRequest>) -> Result<Response<Self::ShowStream>, Status> {
-        let session = session(&request.get_ref().id)?;
+        let (caller, session) = (caller(&request)?, session(&request.get_ref().id)?);
         let reader = self.reader()?;
         let found = show::find(&self.cluster, session).await?;
         let (out, records) = mpsc::channel(IN_FLIGHT);
         let cluster = Arc::clone(&self.cluster);
         tokio::spawn(async move {
             let _reader = reader;
-            ended(&out, show::send_all(&cluster, session, found, &out).await).await;
+            let sending = show::send_all(&cluster, session, found, &out);
+            ended(&out, caller.while_may(&cluster, Right::ReadSessions, sending).await).await;
         });
         Ok(Response::new(ReceiverStream::new(records)))
     }
 
     async fn tail(&self, request: Request<v1::TailSessionsRequest>) -> Result<Response<Self::TailStream>, Status> {
+        let caller = caller(&request)?;
         let tailing = tail::Tailing::begin(&self.cluster, request.into_inner())?;
         let reader = self.reader()?;
         let (out, records) = mpsc::channel(IN_FLIGHT);
+        let cluster = Arc::clone(&self.cluster);
         tokio::spawn(async move {
             let _reader = reader;
-            ended(&out, tailing.run(&out).await).await;
+            ended(&out, caller.while_may(&cluster, Right::ReadSessions, tailing.run(&out)).await).await;
         });
         Ok(Response::new(ReceiverStream::new(records)))
     }

@@ -1,6 +1,8 @@
 //! What becomes of commands whose process is gone.
 
+use super::super::role;
 use super::{Outcome, Plane, Stands, token_of};
+use hoop_model::spec::Right;
 use hoop_wire::v1;
 use std::time::Duration;
 use tonic::Code;
@@ -72,4 +74,24 @@ async fn an_attached_process_is_not_fenced() {
         tokio::time::timeout(Duration::from_secs(20), moves.changed()).await.expect("within 20 s").unwrap();
     }
     assert_eq!(n1.finish(&id, v1::Ending::FailedAfterSend).await.unwrap().state(), Stands::DoneFailedAfterSend);
+}
+
+#[tokio::test]
+async fn what_became_of_a_command_is_said_by_who_was_asked_for_it_and_not_by_whose_it_was() {
+    let (plane, mut n1) = Plane::holding().await;
+    plane.apply(vec![role("finance", &["finance"], &[Right::SeeApprovals])]).await.unwrap();
+    let triggered = v1::OpenHoldRequest { triggered_by: "bob".into(), ..plane.command(&n1, 1) };
+    let id = plane.opened(&mut n1, triggered).await;
+    plane.approve("ada", &id).await.unwrap();
+    assert!(n1.claim(&plane, &id).await.claimed_by_caller);
+    let _newer = plane.process(n1.node, [8; 16]).await;
+    plane.stands(&id, Stands::Unknown).await;
+    for (who, why) in [("eve", "who only sees it"), ("bob", "who triggered it")] {
+        let token = token_of(&format!("{who}-id"));
+        assert_eq!(plane.list_as(&token).await.unwrap().len(), 1, "{why}");
+        let resolved = plane.resolve_as(&token, &id, v1::Ending::NotSent).await;
+        assert_eq!(resolved.unwrap_err().code(), Code::PermissionDenied, "{why}");
+    }
+    let resolved = plane.resolve_as(&token_of("ada-id"), &id, v1::Ending::Answered).await;
+    assert_eq!(resolved.unwrap(), Stands::DoneAnswered);
 }

@@ -1,9 +1,11 @@
 //! Reading sessions: what there is, page by page, record by record, once each.
 
-use super::super::{Node, Plane};
+use super::super::approvals::{bearing, people, person, token_of};
+use super::super::{Node, Plane, role};
 use super::{CLOSED, Process, Shipped, Writer, allowed, command, opened, opening, process, refused, renew};
 use hoop_audit::{Entry, Outcome, Release, records};
 use hoop_model::SessionId;
+use hoop_model::spec::Right;
 use hoop_wire::v1::sessions_client::SessionsClient;
 use hoop_wire::v1::{self, from_node, job_result};
 use tokio_stream::StreamExt;
@@ -297,4 +299,33 @@ async fn a_tail_of_one_session_asks_only_for_it() {
     let wrong = v1::TailSessionsRequest { session: vec![1; 15], ..Default::default() };
     let wrong = plane.sessions().await.tail(plane.by_admin(wrong)).await.unwrap_err();
     assert_eq!(wrong.code(), Code::InvalidArgument);
+}
+
+/// What ends a tail, told by the one who reads it.
+async fn end_of(mut tail: Streaming<v1::SessionRecord>) -> Code {
+    let end = tokio::time::timeout(std::time::Duration::from_secs(30), tail.next()).await;
+    end.expect("within 30 s").expect("a reason").unwrap_err().code()
+}
+
+#[tokio::test]
+async fn cp_11_a_tail_ends_once_its_reader_may_not_read_any_more() {
+    let plane = Plane::start().await;
+    plane.apply(people()).await.unwrap();
+    let reading = || vec![person("eve", &["finance"], false), role("readers", &["finance"], &[Right::ReadSessions])];
+    let changes: [(&str, Vec<v1::Document>); 3] = [
+        ("suspended", vec![person("eve", &["finance"], true)]),
+        ("in another team", vec![person("eve", &["on-call"], false)]),
+        ("without the right", vec![role("readers", &["finance"], &[Right::Read])]),
+    ];
+    for (what, change) in changes {
+        plane.apply(reading()).await.unwrap();
+        let request = bearing(&token_of("eve-id"), v1::TailSessionsRequest::default());
+        let tail = plane.sessions().await.tail(request).await.unwrap().into_inner();
+        plane.apply(change).await.unwrap();
+        assert_eq!(end_of(tail).await, Code::PermissionDenied, "{what}");
+    }
+    let tail = plane.tail(v1::TailSessionsRequest::default()).await;
+    let end = plane.by_admin(v1::EndRequest {});
+    v1::sign_in_client::SignInClient::new(plane.channel(None).await).end(end).await.unwrap();
+    assert_eq!(end_of(tail).await, Code::Unauthenticated, "an administrator who signed out");
 }
