@@ -78,7 +78,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: cannot start: {error}");
+            commands::complain(&format!("error: cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         // Whoever read the output has gone: there is nobody to tell.
         Err(error) if reader_left(&error) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            commands::complain(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -118,7 +118,9 @@ async fn run(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Audit(audit) => audit.run(&cli.access).await,
         Command::Dev(dev) => dev.run().await,
         Command::Completion { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "hoopctl", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "hoopctl", &mut script);
+            commands::print_line(String::from_utf8_lossy(&script).trim_end())?;
             Ok(Outcome::Done)
         }
     }

@@ -1,7 +1,7 @@
 //! `hoopctl apply`: make the documents true, all of them or none.
 
 use super::receipts::{self, Counted};
-use super::{Outcome, print_line};
+use super::{Outcome, complain, print_line};
 use crate::client::{Admin, said};
 use crate::manifest::{self, Document};
 use anyhow::{Context, bail};
@@ -31,9 +31,9 @@ impl Apply {
         let documents = read_files(&self.file)?;
         warn(&documents);
         let revision = match apply(&mut admin, &documents, self.dry_run).await {
-            Ok(reply) => report(reply, self.dry_run),
+            Ok(reply) => report(&reply, self.dry_run)?,
             Err(status) if matches!(status.code(), tonic::Code::InvalidArgument | tonic::Code::PermissionDenied) => {
-                eprintln!("refused: {}", status.message());
+                complain(&format!("refused: {}", status.message()));
                 return Ok(Outcome::Refused);
             }
             Err(status) => return Err(said(status)),
@@ -50,7 +50,7 @@ pub(crate) fn warn(documents: &[Document]) {
     for document in documents {
         if let Spec::Policy(policy) = &document.spec {
             for warning in hoop_policy::lint(&document.name, &policy.cedar) {
-                eprintln!("warning: {warning}");
+                complain(&format!("warning: {warning}"));
             }
         }
     }
@@ -86,7 +86,7 @@ pub(crate) async fn wait(admin: &mut Admin, revision: v1::Revision) -> anyhow::R
     Ok(receipts::outcome(&nodes))
 }
 
-fn report(reply: v1::ApplyResponse, dry_run: bool) -> Option<v1::Revision> {
+fn report(reply: &v1::ApplyResponse, dry_run: bool) -> anyhow::Result<Option<v1::Revision>> {
     for applied in &reply.applied {
         let name = applied.metadata.as_ref().map_or("?", |metadata| metadata.name.as_str());
         let word = match applied.outcome() {
@@ -95,12 +95,12 @@ fn report(reply: v1::ApplyResponse, dry_run: bool) -> Option<v1::Revision> {
             v1::apply_response::Outcome::Unchanged => "unchanged",
             v1::apply_response::Outcome::Unspecified => "unknown",
         };
-        println!("{}/{name} {word}{}", applied.kind, if dry_run { " (dry run)" } else { "" });
+        print_line(&format!("{}/{name} {word}{}", applied.kind, if dry_run { " (dry run)" } else { "" }))?;
     }
     if let Some(revision) = reply.revision {
-        println!("revision {}.{}", revision.epoch, revision.index);
+        print_line(&format!("revision {}.{}", revision.epoch, revision.index))?;
     }
-    reply.revision
+    Ok(reply.revision)
 }
 
 /// Reads every document of the files and directories, in order.

@@ -1,6 +1,6 @@
 //! `hoopctl delete`: remove one object that nothing refers to.
 
-use super::Outcome;
+use super::{Outcome, complain, print_line};
 use crate::client::{Admin, said};
 use hoop_wire::v1;
 
@@ -27,12 +27,12 @@ impl Delete {
         let reply = match admin.delete(request).await {
             Ok(reply) => reply.into_inner(),
             Err(status) if status.code() == tonic::Code::FailedPrecondition => {
-                eprintln!("refused: {}", status.message());
+                complain(&format!("refused: {}", status.message()));
                 return Ok(Outcome::Refused);
             }
             Err(status) => return Err(said(status)),
         };
-        println!("{}/{} deleted", self.kind, self.name);
+        print_line(&format!("{}/{} deleted", self.kind, self.name))?;
         match reply.revision {
             Some(revision) if self.wait => super::apply::wait(&mut admin, revision).await,
             Some(_) | None => Ok(Outcome::Done),

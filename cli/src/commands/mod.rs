@@ -20,7 +20,7 @@ pub(crate) mod secret;
 mod served;
 pub(crate) mod sessions;
 
-use crate::shown::{escape_json, yaml};
+use crate::shown::{escape_json, printable, yaml};
 use std::io::Write;
 
 /// How a command ended, in exit codes: 0 done, 1 failed, 2 usage (clap's), 3 refused, 4 timed out.
@@ -79,10 +79,17 @@ pub(crate) enum LineFormat {
     Json,
 }
 
-/// Writes a line to standard output, where a reader that went away is an error and not a panic.
+/// Writes lines to standard output, where a reader that went away is an error and not a panic. Nothing in them acts on the
+/// terminal, wherever it came from.
 pub(crate) fn print_line(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(line.as_bytes())?;
+    out.write_all(printable(line).as_bytes())?;
     out.write_all(b"\n")?;
     Ok(out.flush()?)
+}
+
+/// Says what went wrong on standard error, if somebody listens there. Nothing in it acts on the terminal.
+pub(crate) fn complain(lines: &str) {
+    // Nobody can be told that nobody can be told.
+    drop(writeln!(std::io::stderr().lock(), "{}", printable(lines)));
 }

@@ -1,8 +1,8 @@
 //! `hoopctl policy`: what rules mean, before anybody is judged by them.
 
-use super::Outcome;
 use super::apply::{read_files, warn};
 use super::policy_test::Test;
+use super::{Outcome, complain, print_line};
 use crate::client::Access;
 use hoop_model::{Metadata, Object, Revision, Uid};
 use std::path::PathBuf;
@@ -42,11 +42,11 @@ fn check(file: &[PathBuf]) -> anyhow::Result<Outcome> {
         })
         .collect();
     let Err(errors) = hoop_policy::validate(&objects) else {
-        println!("{} documents are valid together", objects.len());
+        print_line(&format!("{} documents are valid together", objects.len()))?;
         return Ok(Outcome::Done);
     };
     for error in errors {
-        eprintln!("{error}");
+        complain(&error.to_string());
     }
     Ok(Outcome::Refused)
 }

@@ -1,6 +1,6 @@
 //! `hoopctl secret`: values of sealed secrets, which are set and never shown.
 
-use super::{Format, Outcome, apply};
+use super::{Format, Outcome, apply, print_line};
 use crate::client::{Admin, said};
 use crate::shown::Utc;
 use anyhow::{Context, bail};
@@ -71,7 +71,7 @@ impl Value {
             idempotency_key: hoop_node::random::<16>().to_vec(),
         };
         let reply = admin.set_secret(request).await.map_err(said)?.into_inner();
-        println!("Secret/{} version {}", self.name, reply.version);
+        print_line(&format!("Secret/{} version {}", self.name, reply.version))?;
         reply.revision.context("a value that is set has a revision")
     }
 }

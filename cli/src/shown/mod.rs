@@ -7,5 +7,5 @@ mod yaml;
 
 pub(crate) use amount::{Bytes, Span};
 pub(crate) use moment::{Moment, Utc};
-pub(crate) use text::{escape, escape_json};
+pub(crate) use text::{escape, escape_json, printable};
 pub(crate) use yaml::yaml;

@@ -1,5 +1,6 @@
 //! Text from elsewhere on a terminal: what it cannot show as itself, it must not get.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Writes out every character that would move the cursor, reorder the text around it or not be seen, as `\u{202e}`; and
@@ -17,6 +18,24 @@ pub(crate) fn escape(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Does the same to lines that are about to be printed, whoever put them together: line breaks and tabs stay, and so does
+/// the backslash, which may be of something that is escaped already.
+pub(crate) fn printable(lines: &str) -> Cow<'_, str> {
+    let acts = |character: char| deceives(character) && !matches!(character, '\n' | '\t');
+    if !lines.contains(acts) {
+        return Cow::Borrowed(lines);
+    }
+    let mut shown = String::with_capacity(lines.len());
+    for character in lines.chars() {
+        if acts(character) {
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// Does the same to a JSON text, whose value stays the same: outside its strings there are no such characters.
@@ -65,6 +84,17 @@ mod tests {
         ] {
             assert_eq!(escape(text), shown, "{text:?}");
             assert!(!escape(text).chars().any(deceives));
+        }
+    }
+
+    #[test]
+    fn lines_stay_lines_and_nothing_else_acts() {
+        for (lines, shown) in [
+            ("a\tb\n  \\u{1b} é", "a\tb\n  \\u{1b} é"),
+            ("VERSION\n\u{1b}]0;owned\u{7}\r1.0", "VERSION\n\\u{1b}]0;owned\\u{7}\\u{d}1.0"),
+            ("\u{9b}2J\u{202e}x", "\\u{9b}2J\\u{202e}x"),
+        ] {
+            assert_eq!(printable(lines), shown, "{lines:?}");
         }
     }
 

@@ -127,3 +127,30 @@ fn a_recorded_command_is_explained_by_its_record_and_says_what_became_of_its_pol
     let said = stage.cluster.hoopctl(&["sessions", "explain", &id, "99"]);
     assert!(said.code == 1 && said.err.contains("no record of a command #99"), "{said:?}");
 }
+
+#[test]
+fn a_terminal_gets_no_escapes_and_a_reader_that_left_no_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hostile.yaml");
+    std::fs::write(
+        &file,
+        "apiVersion: hoop/v1\nkind: Policy\n\"\\e]0;owned\\a\\u202e\": 1\n\"\\e]0;owned\\a\\u202e\": 2\n",
+    )
+    .unwrap();
+    let hoopctl = || std::process::Command::new(hoop_tests::process::binary("hoopctl"));
+    let said = hoopctl().args(["policy", "check", "-f"]).arg(&file).output().unwrap();
+    let errors = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{errors:?}");
+    assert!(errors.contains(r"`\u{1b}]0;owned\u{7}\u{202e}` is written twice"), "{errors:?}");
+    assert!(!errors.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{errors:?}");
+
+    let policy = "apiVersion: hoop/v1\nkind: Policy\nmetadata: {name: p}\nspec: {cedar: \"permit (principal, action, resource);\"}\n";
+    std::fs::write(&file, policy).unwrap();
+    for arguments in [&["completion", "bash"][..], &["policy", "check", "-f", file.to_str().unwrap()]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let left = hoopctl().args(arguments).stdout(writer).output().unwrap();
+        let errors = String::from_utf8(left.stderr).unwrap();
+        assert_eq!((left.status.code(), errors.as_str()), (Some(1), ""), "{arguments:?}");
+    }
+}
