@@ -11,6 +11,7 @@ mod faults;
 mod fleet;
 mod framing;
 mod hoopctl;
+mod hostile;
 mod hygiene;
 mod masking;
 mod newcomer;
