@@ -24,7 +24,8 @@ pub(crate) enum Approvals {
     Deny(Named),
     /// Prints every change, beginning with what waits.
     Watch(Watch),
-    /// Says what became of a command whose node died between using the approval and saying so.
+    /// Says what became of a command whose node died between using the approval and saying so. For those who were asked to
+    /// release it, whose command it was not, and for an administrator.
     Resolve(Resolve),
 }
 

@@ -53,7 +53,7 @@ rights! {
     ReadSessions = "sessions:read",
     /// Export evidence and its checkpoints.
     ReadAudit = "audit:read",
-    /// See every approval, also of other teams, and say what came of one that is unknown. It is no vote.
+    /// See every approval, also of other teams. It is no vote, and no word on what came of one that is unknown.
     SeeApprovals = "approvals:see",
 }
 
