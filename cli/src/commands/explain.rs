@@ -112,6 +112,7 @@ pub(super) fn shown(trial: &Trial, asked: &Asked, explanation: &Explanation) -> 
             ));
         }
     }
+    lines.extend(seen(explanation));
     if !explanation.context.is_empty() {
         lines.push("context:".to_owned());
         lines.extend(explanation.context.iter().map(|(name, value)| format!("  {name} = {}", escape(value))));
@@ -121,6 +122,21 @@ pub(super) fn shown(trial: &Trial, asked: &Asked, explanation: &Explanation) -> 
         lines.extend(explanation.changes.iter().map(|change| format!("  {}", escape(change))));
     }
     lines.join("\n")
+}
+
+/// Says what the caller would see of each class that the connection masks, and who decided that.
+fn seen(explanation: &Explanation) -> Vec<String> {
+    let lines = explanation.classes.iter().flat_map(|(class, shown)| {
+        let word = if shown.clear { "shown" } else { "masked" };
+        let decided = shown.statements.iter().filter(|explained| explained.ending != Ending::Unsatisfied);
+        let statements =
+            decided.map(|explained| format!("{} {}", escape(&explained.policy.statement), says(explained)));
+        let why = statements.collect::<Vec<_>>().join(", ");
+        [format!("  {:<40} {word}{}{why}", class.as_str(), if why.is_empty() { "" } else { ": " })]
+    });
+    let lines: Vec<_> = lines.collect();
+    let heading = (!lines.is_empty()).then(|| "answers:".to_owned());
+    heading.into_iter().chain(lines).collect()
 }
 
 fn outcome(explanation: &Explanation) -> String {
@@ -187,5 +203,11 @@ pub(super) fn json(trial: &Trial, asked: &Asked, explanation: &Explanation) -> V
         "statements": statements.collect::<Value>(),
         "context": explanation.context.iter().map(|(name, value)| (name.clone(), json!(value))).collect::<serde_json::Map<_, _>>(),
         "changes": explanation.changes,
+        "classes": explanation.classes.iter().map(|(class, shown)| json!({
+            "class": class.as_str(),
+            "shown": shown.clear,
+            "statements": shown.statements.iter().filter(|explained| explained.ending == Ending::Satisfied)
+                .map(|explained| &explained.policy.statement).collect::<Vec<_>>(),
+        })).collect::<Value>(),
     })
 }

@@ -12,9 +12,10 @@ mod changes;
 pub(crate) use asked::{Asked, InvalidField};
 
 use anyhow::{Context, bail};
-use hoop_model::spec::{Connection, Identity};
+use hoop_model::spec::{ClassName, Connection, DataClass, Identity};
 use hoop_model::{Effect, Intent, Judgement, Kind, Object, Refusal, ResourceName, Revision, Spec, Target, Verdict};
-use hoop_policy::{Explained, Rules, Subject, VerdictCache};
+use hoop_policy::mask::{MaskKey, MaskPlan};
+use hoop_policy::{Explained, Rules, Shown, Subject, VerdictCache};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub(crate) struct Explanation {
     pub(crate) context: Vec<(String, String)>,
     /// What would change the verdict, as far as that is certain.
     pub(crate) changes: Vec<String>,
+    /// What the caller would see of each data class that the connection masks.
+    pub(crate) classes: Vec<(ClassName, Shown)>,
 }
 
 impl Trial {
@@ -53,7 +56,7 @@ impl Trial {
 
     /// Asks about one command.
     pub(crate) fn ask(&self, asked: &Asked) -> anyhow::Result<Explanation> {
-        let (identity, _) = (self.identity(&asked.identity)?, self.connection(&asked.connection)?);
+        let (identity, connection) = (self.identity(&asked.identity)?, self.connection(&asked.connection)?);
         let subject = asked.subject(identity.0, identity.1);
         let cache = &mut VerdictCache::default();
         let connect = self.rules.may_connect(cache, &subject, &asked.connection);
@@ -72,7 +75,22 @@ impl Trial {
             context = asked::shown(&intent.context);
             changes = changes::of(self, &subject, asked, intent, &statements);
         }
-        Ok(Explanation { command, connect, verdict, statements, context, changes })
+        let classes = self.classes(&subject, asked, connection)?;
+        Ok(Explanation { command, connect, verdict, statements, context, changes, classes })
+    }
+
+    /// Asks what the caller would see of each class that the connection masks.
+    fn classes(
+        &self,
+        subject: &Subject,
+        asked: &Asked,
+        connection: &Connection,
+    ) -> anyhow::Result<Vec<(ClassName, Shown)>> {
+        let declared = self.objects.values().filter_map(|object| object.spec.get::<DataClass>());
+        // The key is for hashes, and nothing is masked here.
+        let plan = MaskPlan::compile(connection.mask.as_deref(), declared, &[], MaskKey::new(&[0; 32]))?;
+        let ask = |class: &ClassName| (class.clone(), self.rules.explain_reveal(subject, &asked.connection, class));
+        Ok(plan.classes().map(ask).collect())
     }
 
     fn explain(

@@ -2,9 +2,10 @@
 
 use crate::decided::Pending;
 use crate::party::{Asker, Party};
-use crate::{Admission, Decided, judging};
+use crate::{Admission, Decided, Standing, judging};
 use hoop_audit::{CloseReason, CommandId, Durability, Entry, Judged, Named, Opening};
 use hoop_model::{Intent, Judgement, Revision, SessionId, TraceId, UnixMillis, UnixSeconds, Verdict};
+use hoop_policy::mask::MaskPlan;
 use hoop_policy::{Rules, Subject, VerdictCache};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,17 @@ pub struct Session {
     /// The revision at which `connect` was last allowed.
     connected_at: Revision,
     next: CommandId,
+    /// What was last found out about what it is shown.
+    view: Option<View>,
+}
+
+/// What a session is shown of a plan at a revision.
+#[derive(Debug)]
+struct View {
+    revision: Revision,
+    of: Arc<MaskPlan>,
+    /// `None` where nothing is revealed.
+    plan: Option<Arc<MaskPlan>>,
 }
 
 impl Session {
@@ -68,6 +80,28 @@ impl Session {
     ) -> Decided {
         let judgement = self.judge(rules, cache, &intent, now);
         self.decide(intent, trace, judgement)
+    }
+
+    /// Returns the plan by which the session is answered where policy reveals classes to it; `None` where everything is
+    /// masked. It is asked once per revision and plan. The shell asks only while the node has a lease.
+    pub fn view(
+        &mut self,
+        rules: &Rules,
+        cache: &mut VerdictCache,
+        plan: &Arc<MaskPlan>,
+        standing: Standing,
+    ) -> Option<Arc<MaskPlan>> {
+        if standing != Standing::Live(self.party.identity_revision) {
+            return None;
+        }
+        let revision = rules.revision();
+        let known = self.view.as_ref().filter(|view| view.revision == revision && Arc::ptr_eq(&view.of, plan));
+        if let Some(known) = known {
+            return known.plan.clone();
+        }
+        let shown = rules.view(cache, &self.party.subject, &self.party.connection.name, plan);
+        self.view = Some(View { revision, of: Arc::clone(plan), plan: shown.clone() });
+        shown
     }
 
     /// Returns the id.
@@ -137,7 +171,7 @@ impl OpenSession {
         let (entry, outcome) = match judging::objection(&judgement.verdict) {
             Some(refusal) => (Entry::NotOpened(opening), Err(asker.address(refusal))),
             None => {
-                let session = Session { party, connected_at: judgement.revision, next: CommandId::FIRST };
+                let session = Session { party, connected_at: judgement.revision, next: CommandId::FIRST, view: None };
                 (Entry::Opened(opening), Ok(session))
             }
         };

@@ -12,4 +12,5 @@ mod keeping;
 pub(crate) mod line;
 pub(crate) mod pool;
 pub(crate) mod send;
+mod showing;
 pub(crate) mod upload;

@@ -137,15 +137,20 @@ impl From<&Response> for wire::Response {
             bytes_out: r.bytes_out,
             duration_us: u64::try_from(r.duration.as_micros()).unwrap_or(u64::MAX),
             ended: r.ended.number(),
-            masked: r
-                .masked
-                .iter()
-                .map(|(class, count)| wire::Masked { class: class.to_string(), count: *count })
-                .collect(),
+            masked: counted(&r.masked),
+            shown: counted(&r.shown),
             request: r.request.as_ref().map(Into::into),
             answer: r.answer.as_ref().map(Into::into),
         }
     }
+}
+
+fn counted(classes: &[(Box<str>, u64)]) -> Vec<wire::Masked> {
+    classes.iter().map(|(class, count)| wire::Masked { class: class.to_string(), count: *count }).collect()
+}
+
+fn counts(classes: Vec<wire::Masked>) -> Vec<(Box<str>, u64)> {
+    classes.into_iter().map(|counted| (counted.class.into(), counted.count)).collect()
 }
 
 impl From<&Content> for wire::Content {
@@ -175,7 +180,8 @@ impl TryFrom<wire::Response> for Response {
             bytes_out: r.bytes_out,
             duration: Duration::from_micros(r.duration_us),
             ended: AnswerEnd::from_number(r.ended).ok_or("end of the answer")?,
-            masked: r.masked.into_iter().map(|masked| (masked.class.into(), masked.count)).collect(),
+            masked: counts(r.masked),
+            shown: counts(r.shown),
             request: r.request.map(TryInto::try_into).transpose()?,
             answer: r.answer.map(TryInto::try_into).transpose()?,
         })

@@ -163,6 +163,9 @@ pub struct Response {
     pub ended: AnswerEnd,
     /// How many values of each data class were masked in the answer: classes in their order, no zeros.
     pub masked: Vec<(Box<str>, u64)>,
+    /// How many values the caller was shown of each data class that policy reveals to it: classes in their order, no
+    /// zeros. Of a value that is also of a class that is not revealed, as much was masked as that class recognises.
+    pub shown: Vec<(Box<str>, u64)>,
     /// The command's body; `None` if nothing of one went to the backend.
     pub request: Option<Content>,
     /// The answer's body; `None` if nothing of one came from the backend.

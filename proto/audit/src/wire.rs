@@ -90,9 +90,11 @@ pub(crate) struct Response {
     pub(crate) request: Option<Content>,
     #[prost(message, optional, tag = "9")]
     pub(crate) answer: Option<Content>,
+    #[prost(message, repeated, tag = "10")]
+    pub(crate) shown: Vec<Masked>,
 }
 
-/// How many values of a data class were masked.
+/// How many values of a data class were masked, or shown.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Masked {
     #[prost(string, tag = "1")]

@@ -3,7 +3,7 @@
 use crate::Rules;
 use crate::settle::{Outcome, settle};
 use crate::slice::Unjudgeable;
-use crate::vocabulary::{APPROVE, CONNECT};
+use crate::vocabulary::{APPROVE, CONNECT, REVEAL, cedar_context};
 use hoop_model::{ApprovalId, Code, Effect, Refusal, ResourceName, Value};
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ impl Rules {
         let unjudgeable = |Unjudgeable| approval.refuse(Code::PolicyError, "the vote could not be put to policy");
         let slice = self.approval_slice(person, approval).map_err(unjudgeable)?;
         let context = vec![("anyRun".into(), Value::Bool(approval.any_run))];
-        let ended = slice.evaluate(&mut None, &Arc::default(), &context).map_err(unjudgeable)?;
+        let ended = slice.evaluate(&mut None, &Arc::default(), cedar_context(&context)).map_err(unjudgeable)?;
         let settled = settle(&ended);
         let (code, message) = match settled.outcome {
             // There is no permit in the slice: that nothing objects is enough.
@@ -78,7 +78,7 @@ impl Rules {
             return Err(approval.refuse(Code::NothingToJudge, "the command has no effect that policy could judge"));
         }
         let known = |effect: &Effect| {
-            effect.action != CONNECT && effect.action != APPROVE && self.vocabulary.action(&effect.action).is_some()
+            ![CONNECT, APPROVE, REVEAL].contains(&&*effect.action) && self.vocabulary.action(&effect.action).is_some()
         };
         match approval.effects.iter().find(|effect| !known(effect)) {
             None => Ok(()),

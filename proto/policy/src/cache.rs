@@ -9,8 +9,10 @@
 #![expect(clippy::disallowed_types, reason = "the maps are looked up in and cleared, never iterated")]
 
 use crate::Subject;
+use crate::mask::MaskPlan;
 use crate::slice::{Prepared, Slice};
 use crate::statement::Names;
+use hoop_model::spec::ClassName;
 use hoop_model::{Context, Judgement, ResourceName, Revision, Target, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +22,9 @@ const MAX_ENTRIES: usize = 4096;
 /// Longest verdict key that is remembered, in bytes: a caller chooses how long its paths are.
 const MAX_KEY_BYTES: usize = 2048;
 
+/// Most plans with classes shown that are remembered; one more, and all are forgotten.
+const MAX_VIEWS: usize = 64;
+
 /// The verdicts one shard remembers. It is bound to the rules it was last used with, and forgets everything when it is
 /// used with others. Bounded: 4,096 slices and as many verdicts, with keys up to 2 KiB.
 #[derive(Default)]
@@ -28,6 +33,8 @@ pub struct VerdictCache {
     slices: HashMap<Box<[u8]>, usize>,
     entries: Vec<Entry>,
     verdicts: HashMap<Box<[u8]>, Judgement>,
+    /// Plans with classes shown, made once for all sessions that see the same.
+    views: Vec<View>,
     /// The slice key being written; kept for its allocation.
     scratch: Vec<u8>,
     key: Vec<u8>,
@@ -47,6 +54,13 @@ pub struct Counts {
 pub(crate) struct Entry {
     pub(crate) slice: Slice,
     pub(crate) prepared: Option<Prepared>,
+}
+
+/// What is seen of a plan by who is shown some of its classes.
+struct View {
+    of: Arc<MaskPlan>,
+    shown: Vec<ClassName>,
+    plan: Arc<MaskPlan>,
 }
 
 impl VerdictCache {
@@ -74,7 +88,21 @@ impl VerdictCache {
         self.key.clear();
     }
 
+    /// Returns the plan that leaves these classes clear; `None` if there cannot be one. A verdict must have been begun.
+    pub(crate) fn view(&mut self, of: &Arc<MaskPlan>, shown: Vec<ClassName>) -> Option<Arc<MaskPlan>> {
+        if let Some(known) = self.views.iter().find(|view| Arc::ptr_eq(&view.of, of) && view.shown == shown) {
+            return Some(Arc::clone(&known.plan));
+        }
+        let plan = Arc::new(of.revealing(|class| shown.contains(class)).ok()?);
+        if self.views.len() >= MAX_VIEWS {
+            self.views.clear();
+        }
+        self.views.push(View { of: Arc::clone(of), shown, plan: Arc::clone(&plan) });
+        Some(plan)
+    }
+
     fn forget(&mut self) {
+        self.views.clear();
         self.slices.clear();
         self.entries.clear();
         self.verdicts.clear();

@@ -1,9 +1,9 @@
 //! A subject and an intent become a judgement.
 
 use crate::settle::{Outcome, Settled, settle};
-use crate::slice::{Ending, Unjudgeable};
+use crate::slice::{Ended, Ending, Unjudgeable};
 use crate::statement::{Mode, Role};
-use crate::vocabulary::{APPROVE, CONNECT, fits, is_read};
+use crate::vocabulary::{APPROVE, CONNECT, REVEAL, cedar_context, fits, is_read};
 use crate::{Rules, Subject, VerdictCache};
 use hoop_model::spec::Access;
 use hoop_model::{
@@ -28,6 +28,18 @@ pub struct Explained {
     pub ending: Ending,
     /// Where it stands in its Policy object's text, in bytes.
     pub span: Range<usize>,
+}
+
+impl Explained {
+    pub(crate) fn of((statement, ending): &Ended<'_>) -> Self {
+        Self {
+            policy: statement.reference.clone(),
+            role: statement.role.clone(),
+            mode: statement.mode,
+            ending: ending.clone(),
+            span: statement.span.clone(),
+        }
+    }
 }
 
 /// What is asked.
@@ -87,15 +99,8 @@ impl Rules {
         let refuse = |Unjudgeable| question.refuse(Code::PolicyError, UNJUDGEABLE, Some(effect));
         let slice = self.slice(subject, connection, &effect.action, &effect.target).map_err(refuse)?;
         let mut prepared = None;
-        let ended = slice.evaluate(&mut prepared, &subject.tags, context).map_err(refuse)?;
-        let explained = ended.into_iter().map(|(statement, ending)| Explained {
-            policy: statement.reference.clone(),
-            role: statement.role.clone(),
-            mode: statement.mode,
-            ending,
-            span: statement.span.clone(),
-        });
-        Ok(explained.collect())
+        let ended = slice.evaluate(&mut prepared, &subject.tags, cedar_context(context)).map_err(refuse)?;
+        Ok(ended.iter().map(Explained::of).collect())
     }
 
     fn answer(&self, cache: &mut VerdictCache, question: &Question<'_>) -> Judgement {
@@ -129,7 +134,7 @@ impl Rules {
         for effect in question.effects {
             let fitting = match question.about {
                 About::Session => effect.action == CONNECT && effect.target == Target::Connection,
-                About::Command => effect.action != CONNECT && effect.action != APPROVE,
+                About::Command => ![CONNECT, APPROVE, REVEAL].contains(&&*effect.action),
             };
             if !fitting || self.vocabulary.action(&effect.action).is_none() {
                 return Err(question.refuse(Code::PolicyError, "policy does not know this action", Some(effect)));
@@ -165,7 +170,7 @@ impl Rules {
         let mut outcomes = Vec::with_capacity(effects.len());
         for position in positions {
             let entry = cache.entry(position).ok_or(Unjudgeable)?;
-            outcomes.push(settle(&entry.slice.evaluate(&mut entry.prepared, &subject.tags, context)?));
+            outcomes.push(settle(&entry.slice.evaluate(&mut entry.prepared, &subject.tags, cedar_context(context))?));
         }
         let judgement = self.worst(question, &outcomes);
         cache.remember(&judgement);

@@ -15,6 +15,7 @@
 //!                                                          ▼
 //!   subject + intent ──► cache ──► slice ──► settle ──► Judgement
 //!   person + approval ───────────► slice ──► settle ──► may approve, or Refusal
+//!   subject + mask plan ─────────► slice ──► settle ──► the plan with what is shown left clear
 //! ```
 //!
 //! One effect is settled like this: an error in any enforced forbid refuses; then a satisfied forbid without `@hold`
@@ -27,6 +28,7 @@ mod check;
 mod judge;
 mod lint;
 pub mod mask;
+mod reveal;
 mod rules;
 mod settle;
 mod slice;
@@ -41,6 +43,7 @@ pub use cache::{Counts, VerdictCache};
 pub use check::{check, references, validate, validate_in};
 pub use judge::{Explained, MAX_EFFECTS};
 pub use lint::{Warning, lint};
+pub use reveal::Shown;
 pub use rules::{Rules, content_hash};
 pub use slice::Ending;
 pub use statement::{Mode, Role};

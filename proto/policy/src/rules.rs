@@ -3,11 +3,11 @@
 use crate::slice::{Coordinates, Slice, Unjudgeable};
 use crate::statement::{Origin, Role, Statement, parse};
 use crate::text::{CompileError, Problem};
-use crate::vocabulary::{APPROVE, Lineage, Vocabulary};
+use crate::vocabulary::{APPROVE, Lineage, REVEAL, Vocabulary};
 use crate::{ApprovalSubject, PersonSubject, Subject};
 use aws_lc_rs::digest::{SHA256, digest};
 use cedar_policy::EntityUid;
-use hoop_model::spec::{Access, Policy};
+use hoop_model::spec::{Access, ClassName, Policy};
 use hoop_model::{ContentHash, Object, ResourceName, Revision, Spec, Target, Uid};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -147,12 +147,36 @@ impl Rules {
         Slice::gather(&self.vocabulary, at, forbids)
     }
 
+    /// Returns whether any statement could show a value to somebody.
+    pub(crate) fn could_reveal(&self) -> bool {
+        self.index.get(REVEAL).is_some_and(|shelves| shelves.values().flatten().any(|s| shows(s)))
+    }
+
+    /// Gathers the statements that could have a say in whether values of a class are shown. A permit has one only
+    /// where its scope names `reveal`.
+    pub(crate) fn reveal_slice(&self, subject: &Subject, class: &ClassName) -> Result<Slice, Unjudgeable> {
+        let at = Coordinates {
+            principal: self.vocabulary.subject(subject),
+            action: self.vocabulary.action(REVEAL).ok_or(Unjudgeable)?,
+            resource: self.vocabulary.class(class),
+            attributes: Vec::new(),
+        };
+        let candidates = self.candidates(REVEAL, &at.resource).into_iter();
+        let heard = candidates.filter(|statement| statement.role != Role::Permit || shows(statement));
+        Slice::gather(&self.vocabulary, at, heard)
+    }
+
     /// Looks up the statements for an action that name something the resource is or is in, or nothing.
     fn candidates(&self, action: &str, resource: &Lineage) -> Vec<&Arc<Statement>> {
         let anchors = std::iter::once(None).chain(resource.iter().cloned().map(Some));
         let shelves = self.index.get(action);
         anchors.filter_map(|anchor| shelves?.get(&anchor)).flatten().collect()
     }
+}
+
+/// Returns whether a statement is a permit that names `reveal`.
+fn shows(statement: &Statement) -> bool {
+    statement.role == Role::Permit && statement.scope.names(REVEAL)
 }
 
 impl fmt::Debug for Rules {

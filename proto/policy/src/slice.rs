@@ -2,11 +2,10 @@
 
 use crate::Tags;
 use crate::statement::{Reads, Role, Statement};
-use crate::vocabulary::{Attributes, Lineage, Vocabulary, cedar_context};
+use crate::vocabulary::{Attributes, Lineage, Vocabulary};
 use cedar_policy::{
     AuthorizationError, Authorizer, Entities, Entity, EntityUid, PolicySet, Request, Response, RestrictedExpression,
 };
-use hoop_model::Context;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -94,12 +93,13 @@ impl Slice {
         })
     }
 
-    /// Evaluates every statement. `prepared` is reused while the token stays the same.
+    /// Evaluates every statement; there is no answer without a context. `prepared` is reused while the token stays the
+    /// same.
     pub(crate) fn evaluate(
         &self,
         prepared: &mut Option<Prepared>,
         tags: &Arc<Tags>,
-        context: &Context,
+        context: Option<cedar_policy::Context>,
     ) -> Result<Vec<Ended<'_>>, Unjudgeable> {
         let ready = match prepared.take().filter(|p| Arc::ptr_eq(&p.tags, tags)) {
             Some(ready) => ready,
@@ -107,7 +107,7 @@ impl Slice {
         };
         let entities = &prepared.insert(ready).entities;
         let principal = self.principal.first().ok_or(Unjudgeable)?.clone();
-        let context = cedar_context(context).ok_or(Unjudgeable)?;
+        let context = context.ok_or(Unjudgeable)?;
         let request = Request::new(principal, self.action.clone(), self.resource.clone(), context, None);
         let request = request.map_err(|_| Unjudgeable)?;
         // Either set has statements of one effect only, so its reasons are all that are satisfied.

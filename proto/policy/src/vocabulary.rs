@@ -2,6 +2,7 @@
 
 use crate::{ApprovalSubject, PersonSubject, Subject};
 use cedar_policy::{Entities, EntityId, EntityTypeName, EntityUid, RestrictedExpression, Schema};
+use hoop_model::spec::ClassName;
 use hoop_model::{Context, ResourceName, Target, Value};
 use std::collections::BTreeMap;
 
@@ -9,6 +10,8 @@ use std::collections::BTreeMap;
 pub(crate) const CONNECT: &str = "connect";
 /// The action of a person who votes for a held command.
 pub(crate) const APPROVE: &str = "approve";
+/// The action of an identity that sees values of a data class as they are.
+pub(crate) const REVEAL: &str = "reveal";
 
 /// The schema policies are type-checked against, in Cedar's schema language.
 ///
@@ -22,6 +25,11 @@ pub(crate) const APPROVE: &str = "approve";
 /// of the actions that the command would take as `effects`, the `run` it belongs to, and the `team` whose requirement
 /// the vote is for. `resource in Hoop::Connection::"…"` and `resource in Hoop::Environment::"…"` are about the
 /// connection. `context.anyRun` says that the person would let a later run of the identity use the approval too.
+///
+/// `reveal` is asked for each data class that a connection masks: its resource is the class, which is in the classes
+/// that its name begins with (`pii.email` in `pii`), and `context.connection` is where the value comes from. Only a permit
+/// whose scope names `reveal` shows anything, so that no permit that leaves the action open does by accident; any forbid
+/// that is satisfied, or fails, keeps the values masked. Credentials that the gateway injects are no class to it.
 pub const SCHEMA: &str = r#"
 namespace Hoop {
   entity Group;
@@ -31,6 +39,7 @@ namespace Hoop {
   entity Person in [Team];
   entity Connection in [Environment];
   entity Route in [Connection];
+  entity DataClass in [DataClass];
   entity Approval in [Connection] {
     connection: Connection,
     effects: Set<String>,
@@ -56,6 +65,7 @@ namespace Hoop {
     appliesTo { principal: [Identity], resource: [Connection, Route], context: HttpContext };
   action "http:POST", "http:PUT", "http:PATCH", "http:DELETE" in [write]
     appliesTo { principal: [Identity], resource: [Connection, Route], context: HttpContext };
+  action reveal appliesTo { principal: [Identity], resource: [DataClass], context: { connection: Connection } };
   action approve appliesTo { principal: [Person], resource: [Approval], context: { anyRun: Bool } };
 }
 "#;
@@ -115,6 +125,7 @@ struct Types {
     environment: EntityTypeName,
     connection: EntityTypeName,
     route: EntityTypeName,
+    data_class: EntityTypeName,
     team: EntityTypeName,
     person: EntityTypeName,
     approval: EntityTypeName,
@@ -139,6 +150,7 @@ impl Vocabulary {
             environment: named("Environment"),
             connection: named("Connection"),
             route: named("Route"),
+            data_class: named("DataClass"),
             team: named("Team"),
             person: named("Person"),
             approval: named("Approval"),
@@ -191,6 +203,12 @@ impl Vocabulary {
         attributes.map(|(name, value)| (name.to_owned(), value)).into()
     }
 
+    /// Returns the class, then those that its name begins with, the longest first.
+    pub(crate) fn class(&self, class: &ClassName) -> Lineage {
+        let names = std::iter::successors(Some(class.as_str()), |name| name.rsplit_once('.').map(|(above, _)| above));
+        names.map(|name| entity(&self.types.data_class, name)).collect()
+    }
+
     /// Returns the touched entity, then what it is in. A route's id is `CONNECTION/ROUTE`.
     pub(crate) fn resource(
         &self,
@@ -237,6 +255,12 @@ fn has_shape(shape: Shape, value: &Value) -> bool {
         (Shape::Texts, Value::Set(elements)) => elements.iter().all(|e| matches!(e, Value::Text(_))),
         (Shape::Long | Shape::Text | Shape::Texts, _) => false,
     }
+}
+
+/// Returns the context of `reveal`: the connection, which comes first in its lineage.
+pub(crate) fn reveal_context(connection: &Lineage) -> Option<cedar_policy::Context> {
+    let connection = RestrictedExpression::new_entity_uid(connection.first()?.clone());
+    cedar_policy::Context::from_pairs([("connection".to_owned(), connection)]).ok()
 }
 
 /// Renders a context for evaluation; `None` if it names an attribute twice.
@@ -312,7 +336,7 @@ mod tests {
         more.push(("surplus".into(), values[1].clone()));
         contexts.push(more);
         let actions: Vec<_> = vocabulary.actions().map(|(id, _)| id.to_owned()).collect();
-        assert_eq!(actions.len(), 9);
+        assert_eq!(actions.len(), 10);
         let mut taken = 0;
         for action in &actions {
             for context in &contexts {

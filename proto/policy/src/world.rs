@@ -2,6 +2,7 @@
 
 use crate::vocabulary::{APPROVE, SCHEMA, Vocabulary};
 use cedar_policy::{EntityUid, Schema, SchemaFragment, Validator};
+use hoop_model::spec::{Builtin, ClassName};
 use hoop_model::{Object, ResourceName, Spec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,7 +29,8 @@ impl Reference {
 /// What policies may name: the entities that a set of objects gives existence to, and the schema.
 ///
 /// A group exists when an Identity is in it; an environment when an Identity or a Connection belongs to it; a team when
-/// a Person who is not suspended is in it. Actions are the schema's. Nothing gives existence to a route or an approval.
+/// a Person who is not suspended is in it; a data class when it is built in or declared, and with it those that its
+/// name begins with. Actions are the schema's. Nothing gives existence to a route or an approval.
 pub struct World {
     known: BTreeSet<Reference>,
     /// How many may vote for each team.
@@ -50,6 +52,7 @@ impl World {
             forbids: Validator::new(vocabulary.schema),
             permits: Validator::new(schema_of_permits()),
         };
+        Builtin::ALL.iter().for_each(|builtin| world.add_class(&builtin.class()));
         objects.iter().for_each(|object| world.add(object));
         world
     }
@@ -93,8 +96,15 @@ impl World {
                     *self.teams.entry(team.clone()).or_default() += 1;
                 }
             }
-            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) | Spec::DataClass(_) | Spec::Role(_) => {}
+            Spec::DataClass(class) => self.add_class(&class.class),
+            Spec::Issuer(_) | Spec::Policy(_) | Spec::Secret(_) | Spec::Role(_) => {}
         }
+    }
+
+    fn add_class(&mut self, class: &ClassName) {
+        let names = std::iter::successors(Some(class.as_str()), |name| name.rsplit_once('.').map(|(above, _)| above));
+        let entity = |id: &str| Reference { entity_type: "Hoop::DataClass".into(), id: id.into() };
+        self.known.extend(names.map(entity));
     }
 }
 

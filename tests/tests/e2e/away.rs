@@ -86,6 +86,7 @@ metadata: {name: archive-more}
 spec:
   cedar: |
     permit (principal in Hoop::Group::"agents", action in Hoop::Action::"write", resource in Hoop::Connection::"archive");
+    permit (principal in Hoop::Group::"agents", action == Hoop::Action::"reveal", resource == Hoop::DataClass::"pii.email");
     @id("options-wait") @hold("on-call") @quorum("1")
     forbid (principal, action == Hoop::Action::"http:OPTIONS", resource in Hoop::Connection::"archive");
 "#;
@@ -120,6 +121,10 @@ fn dp_01_what_goes_on_while_the_control_plane_is_away_is_what_each_connection_sa
         ("to be revoked", "GET", "/c/archive/1", &*revoked, ok),
     ];
     check(&stage, "with the control plane", &with_link);
+    let letter = "{\"from\":\"ada@mail.example\"}";
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", letter.len());
+    stage.backend.says("/letter", &[head.as_bytes(), letter.as_bytes()]);
+    assert_eq!(stage.send("GET", "/c/archive/letter").body, letter.as_bytes(), "policy reveals it");
     let held = waiting_post(&stage, "{}");
     eventually("the command is held", || {
         stage.cluster.gateway_process().log().contains("a command is held").then_some(())
@@ -180,6 +185,8 @@ fn dp_01_what_goes_on_while_the_control_plane_is_away_is_what_each_connection_sa
         ("revocation pending, read", "GET", "/c/archive/1", &*revoked, ok),
     ];
     check(&stage, "after the lease, within the window", &stale);
+    let masked = stage.send("GET", "/c/archive/letter").body;
+    assert_eq!(masked, b"{\"from\":\"[masked:pii.email]\"}", "nothing is revealed once the lease is over");
     check(&stage, "after the lease, within the window", &unknown);
     assert_eq!(stage.cluster.ready().unwrap().refusal(), "lease_expired", "it is not ready for everything");
 

@@ -5,6 +5,7 @@ use flate2::write::GzEncoder;
 use hoop_tests::backend::LINE_OWNER;
 use hoop_tests::canary::Canary;
 use hoop_tests::client::{Answer, Client};
+use hoop_tests::issuer::Signing;
 use hoop_tests::poll::eventually;
 use hoop_tests::stage::{Stage, connection};
 use serde_json::json;
@@ -398,4 +399,75 @@ fn a_caller_that_does_not_read_stops_the_backend_and_not_the_node() {
     }
     let more = memory(pid, "VmHWM").saturating_sub(before);
     assert!(more <= 16 << 10, "{more} KiB more");
+}
+
+/// An identity in no group but its own, and what it may do on `orders`.
+const REVIEWER: &str = r#"---
+apiVersion: hoop/v1
+kind: Identity
+metadata: {name: reviewer}
+spec:
+  issuer: ci
+  claims: {repository_id: "4712", ref: refs/heads/main}
+  run: run_id
+  owner: platform-team@example.com
+  groups: [agents, reviewers]
+  environment: production
+"#;
+
+/// The rules about what is shown.
+fn reveal(cedar: &str) -> String {
+    format!("---\napiVersion: hoop/v1\nkind: Policy\nmetadata: {{name: reveal}}\nspec:\n  cedar: |\n    {cedar}\n")
+}
+
+#[test]
+fn who_policy_reveals_a_class_to_sees_its_values_and_no_record_does() {
+    let mut stage = Stage::set();
+    let scope = "principal in Hoop::Group::\"reviewers\", action == Hoop::Action::\"reveal\", resource";
+    let mail = format!("@id(\"mail\") permit ({scope} == Hoop::DataClass::\"pii.email\");");
+    stage.cluster.apply_and_wait(&(REVIEWER.to_owned() + &reveal(&mail)));
+    let reviewer = stage.issuer.sign(Signing::Rs256, &stage.issuer.claims_with("repository_id", json!("4712")));
+    let body = json!({"owner": EMAIL, "card": CARD, "api_key": EMAIL}).to_string();
+    says(&stage, "/a", &format!("200 OK\r\nContent-Type: application/json\r\nX-Owner: {EMAIL}"), body.as_bytes());
+    let mut open = stage.connect();
+    let seen = open.send("GET", "/c/orders/a", &reviewer).unwrap();
+    let (masked_card, masked_key) = ("[masked:pii.payment_card]", "[masked:secret.api_key]");
+    assert_eq!(seen.json(), json!({"owner": EMAIL, "card": masked_card, "api_key": masked_key}), "{}", text(&seen));
+    assert_eq!(seen.field("x-owner"), Some(EMAIL));
+    must_be_masked("another identity", &get(&stage, "/a", &[]));
+
+    let explained = stage.cluster.hoopctl(&["explain", "reviewer", "orders", "GET", "/a"]).expect_done();
+    let line = explained.lines().find(|line| line.contains("pii.email")).unwrap_or_default();
+    assert!(line.contains("shown: reveal/mail permits"), "{explained}");
+    assert!(explained.lines().any(|line| line.contains("secret.jwt") && line.ends_with("masked")), "{explained}");
+
+    let forbid = "forbid (principal, action == Hoop::Action::\"reveal\", resource in Hoop::DataClass::\"pii\");";
+    stage.cluster.apply_and_wait(&reveal(&format!("{mail}\n    {forbid}")));
+    must_be_masked("a policy that changed", &open.send("GET", "/c/orders/a", &reviewer).unwrap());
+    let hold = mail.replace("permit", "@hold(\"on-call\") forbid");
+    let refused = stage.cluster.apply("hold", &reveal(&hold), &[]);
+    assert!(refused.code == 3 && refused.err.contains("cannot hold `reveal`"), "{refused:?}");
+
+    let list = ["sessions", "list", "--identity", "reviewer", "-o", "json"];
+    let records = eventually("both exchanges are in the store", || {
+        let listed: serde_json::Value = serde_json::from_str(&stage.cluster.hoopctl(&list).expect_done()).unwrap();
+        let ids = listed.as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap().to_owned());
+        let shown = ids.map(|id| stage.cluster.hoopctl(&["sessions", "show", &id, "-o", "json"]).expect_done());
+        let lines: Vec<serde_json::Value> =
+            shown.collect::<String>().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let found: Vec<_> = lines.into_iter().filter(|record| !record["answer"].is_null()).collect();
+        (found.len() == 2).then_some(found)
+    });
+    let [shown, masked] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((&shown["shown"], &masked["shown"]), (&json!({"pii.email": 2}), &json!({})));
+    assert_eq!(shown["masked"], json!({"pii.payment_card": 1, "secret.api_key": 1}));
+    assert_eq!(shown["answer"], masked["answer"], "what is recorded is masked alike");
+    assert!(shown["answer"]["start"].as_str().unwrap().contains("[masked:pii.email]"), "{shown}");
+    stage.cluster.gateway_process().signal("TERM");
+    assert!(stage.cluster.gateway_process().wait().success());
+    for value in VALUES {
+        for directory in ["control-plane", "data-plane", "spool"] {
+            let _ = Canary::new(value).must_not_be_beneath(&stage.cluster.path(directory));
+        }
+    }
 }

@@ -73,6 +73,10 @@ fn of_step(step: &HoldStep) -> Map<String, Value> {
     }))
 }
 
+fn counts(classes: &[(Box<str>, u64)]) -> Map<String, Value> {
+    classes.iter().map(|(class, count)| (class.to_string(), json!(count))).collect()
+}
+
 fn of_response(response: &Response) -> Map<String, Value> {
     members(json!({
         "command": response.command.number(),
@@ -81,7 +85,8 @@ fn of_response(response: &Response) -> Map<String, Value> {
         "bytes_out": response.bytes_out,
         "duration_us": u64::try_from(response.duration.as_micros()).unwrap_or(u64::MAX),
         "ended": response.ended.as_str(),
-        "masked": response.masked.iter().map(|(class, count)| (class.to_string(), json!(count))).collect::<Map<_, _>>(),
+        "masked": counts(&response.masked),
+        "shown": counts(&response.shown),
         "request": response.request.as_ref().map(content),
         "answer": response.answer.as_ref().map(content),
     }))
@@ -177,7 +182,7 @@ mod tests {
         assert_eq!(own(session.remove(0)), json!({"command": 1}));
         let response = json!({
             "command": 1, "status": 200, "bytes_in": 0, "bytes_out": 1536, "duration_us": 38_250, "ended": "whole",
-            "masked": {"pii.email": 2}, "request": null,
+            "masked": {"pii.email": 2}, "shown": {"pii.phone": 1}, "request": null,
             "answer": {"start": "{\"owner\":\"[masked:pii.email]\"}", "hash": "07".repeat(32)},
         });
         assert_eq!(own(session.remove(0)), response);

@@ -56,9 +56,11 @@ fn of_response(response: &Response) -> Vec<String> {
     if !matches!(response.ended, AnswerEnd::Whole | AnswerEnd::Refused) {
         parts.push(response.ended.to_string());
     }
-    if !response.masked.is_empty() {
-        let masked = response.masked.iter().map(|(class, count)| format!("{count} {}", escape(class)));
-        parts.push(format!("masked {}", masked.collect::<Vec<_>>().join(", ")));
+    for (word, classes) in [("masked", &response.masked), ("shown", &response.shown)] {
+        if !classes.is_empty() {
+            let counts = classes.iter().map(|(class, count)| format!("{count} {}", escape(class)));
+            parts.push(format!("{word} {}", counts.collect::<Vec<_>>().join(", ")));
+        }
     }
     parts
 }
@@ -125,7 +127,7 @@ mod tests {
             "verdict     #1  GET /orders?id  allow  by agents/read  in shadow agents/new  revision 3.17  \
              trace 000000000000000000000000000000ff",
             "forwarded   #1",
-            "response    #1  200  0 B in  1.5 KiB out  38.2 ms  masked 2 pii.email",
+            "response    #1  200  0 B in  1.5 KiB out  38.2 ms  masked 2 pii.email  shown 1 pii.phone",
             r#"verdict     #2  DELETE /orders/7  refuse forbidden  by agents/keep "Ask \"orders\" first\u{1b}[2J"  revision 3.17"#,
             "verdict     #3  POST /orders  hold for 2 of payments, 1 of security  by agents/pay, agents/watch  revision 3.17",
             "approval    #3  waiting  approval 000000000000000000000000000000aa  hold for 2 of payments, 1 of security  \

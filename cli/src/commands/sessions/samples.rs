@@ -72,6 +72,7 @@ pub(crate) fn session() -> Vec<Entry> {
             bytes_out: 1536,
             ended: AnswerEnd::Whole,
             masked: vec![("pii.email".into(), 2)],
+            shown: vec![("pii.phone".into(), 1)],
             request: None,
             answer: Some(Content { start: br#"{"owner":"[masked:pii.email]"}"#.as_slice().into(), hash: [7; 32] }),
             duration: Duration::from_micros(38_250),

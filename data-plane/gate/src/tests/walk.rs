@@ -6,6 +6,8 @@ use hoop_audit::{CloseReason, CommandId, CommandVerdict, Durability, Entry, Outc
 use hoop_model::spec::Access;
 use hoop_model::{Code, Refusal, SessionId, UnixMillis};
 use hoop_policy::VerdictCache;
+use hoop_policy::mask::{MaskKey, MaskPlan};
+use std::sync::Arc;
 use std::time::Duration;
 
 const LIVE: Standing = Standing::Live(IDENTITY_REVISION);
@@ -309,4 +311,25 @@ fn where_only_reads_are_let_through_policy_is_not_asked_about_anything_else() {
     for (action, expected) in cases {
         assert_eq!(stepped(Access::Read, action).map(|_| ()), expected, "{action}");
     }
+}
+
+#[test]
+fn what_a_session_is_shown_is_asked_per_revision_and_plan() {
+    let permit = |class: &str| {
+        let names = "principal, action == Hoop::Action::\"reveal\", resource";
+        rules(&format!("{GET_ALLOWED} permit ({names} == Hoop::DataClass::\"{class}\");"), 11)
+    };
+    let plan = || Arc::new(MaskPlan::compile(None, [], &[], MaskKey::new(&[7; 32])).unwrap());
+    let (one, other) = (plan(), plan());
+    let (mut session, cache) = (session(), &mut VerdictCache::new());
+    assert!(session.view(&USUAL, cache, &one, LIVE).is_none(), "nothing is revealed");
+    let rules = permit("pii.email");
+    let view = session.view(&rules, cache, &one, LIVE).unwrap();
+    assert_eq!(view.revealed().map(ToString::to_string).collect::<Vec<_>>(), ["pii.email"]);
+    assert!(Arc::ptr_eq(&view, &session.view(&rules, cache, &one, LIVE).unwrap()), "and known");
+    assert!(!Arc::ptr_eq(&view, &session.view(&rules, cache, &other, LIVE).unwrap()), "of another plan");
+    for standing in [Standing::Live(revision(12)), Standing::Suspended, Standing::Expired, Standing::Gone] {
+        assert!(session.view(&rules, cache, &one, standing).is_none(), "{standing:?}");
+    }
+    assert!(session.view(&USUAL, cache, &one, LIVE).is_none(), "a permit that is gone");
 }

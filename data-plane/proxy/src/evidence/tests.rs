@@ -35,6 +35,7 @@ pub(super) fn answered(command: u64) -> Entry {
         duration: Duration::from_millis(3),
         ended: hoop_audit::AnswerEnd::Whole,
         masked: vec![],
+        shown: vec![],
         request: None,
         answer: None,
     })

@@ -432,9 +432,19 @@ fn earlier(incarnation: u128) -> (ChainId, Vec<u8>, String) {
     let chain = ChainId { node, incarnation: Incarnation::mint(incarnation), shard: 0 };
     let command = hoop_audit::CommandId::FIRST;
     let (bytes_in, bytes_out, duration) = (0, 0, Duration::ZERO);
-    let (ended, masked, request, answer) = (hoop_audit::AnswerEnd::Whole, vec![], None, None);
-    let response =
-        hoop_audit::Response { command, status: 200, bytes_in, bytes_out, duration, ended, masked, request, answer };
+    let (ended, masked, shown, request, answer) = (hoop_audit::AnswerEnd::Whole, vec![], vec![], None, None);
+    let response = hoop_audit::Response {
+        command,
+        status: 200,
+        bytes_in,
+        bytes_out,
+        duration,
+        ended,
+        masked,
+        shown,
+        request,
+        answer,
+    };
     let entry = Entry::Response(response);
     let mut writing = Chain::open(&chain.node, chain.incarnation, chain.shard);
     let session = SessionId::mint(incarnation);

@@ -3,11 +3,13 @@
 use super::keeping::Hashing;
 use super::line::Line;
 use super::pool::PoolKey;
+use super::showing::Showing;
 use super::upload::Progress;
 use crate::hold::spending::Spending;
 use crate::meter::Tally;
 use crate::shard::Shard;
 use crate::walk::session::Using;
+use crate::world::Backend;
 use bytes::Bytes;
 use hoop_audit::{AnswerEnd, CommandId, Content, Entry, MAX_KEPT_BYTES, Response};
 use hoop_http::mask::{BodyMasker, Masked, Uninspectable};
@@ -41,6 +43,7 @@ pub(crate) struct Account {
     bytes_out: u64,
     ended: AnswerEnd,
     masked: MaskedCounts,
+    shown: MaskedCounts,
     content: Option<Content>,
     /// What the command was released with, if it needed that.
     spending: Option<Spending>,
@@ -59,6 +62,7 @@ impl Account {
             bytes_out: 0,
             ended: AnswerEnd::Refused,
             masked: MaskedCounts::default(),
+            shown: MaskedCounts::default(),
             content: None,
             spending,
         }
@@ -87,6 +91,12 @@ impl Account {
         Ok(())
     }
 
+    /// Returns the plan by which the caller is answered, if policy shows it classified values of this backend: policy as
+    /// it is at this moment. Nothing is shown where the lease is over, or the backend is not the one that was judged.
+    pub(crate) fn view(&self, backend: &Backend, plan: &Arc<MaskPlan>) -> Option<Arc<MaskPlan>> {
+        self.shard.look(|world| self.held.view(&self.shard, world, backend, plan)).ok().flatten()
+    }
+
     /// Notes that the backend answered.
     pub(crate) fn answered(&mut self) {
         self.waited = self.began.elapsed();
@@ -105,12 +115,17 @@ impl Drop for Account {
             bytes_out: self.bytes_out,
             duration: self.began.elapsed(),
             ended: self.ended,
-            masked: self.masked.iter().map(|(class, count)| (class.as_str().into(), count)).collect(),
+            masked: listed(&self.masked),
+            shown: listed(&self.shown),
             request: self.upload.as_ref().and_then(|upload| upload.kept()),
             answer: self.content.take(),
         });
         self.shard.note(&entry, self.held.id);
     }
+}
+
+fn listed(counts: &MaskedCounts) -> Vec<(Box<str>, u64)> {
+    counts.iter().map(|(class, count)| (class.as_str().into(), count)).collect()
 }
 
 /// A backend's answer. It drives the connection it comes over.
@@ -131,6 +146,8 @@ struct Masking {
     plan: Arc<MaskPlan>,
     /// `None` where there is nothing to inspect, and once the body is over.
     masker: Option<BodyMasker>,
+    /// What the record has, where the caller sees more.
+    showing: Option<Box<Showing>>,
     hashing: Hashing,
 }
 
@@ -164,13 +181,14 @@ impl Answer {
         (line, key): (Line, PoolKey),
         upload: Rc<Progress>,
         mut account: Account,
-        (plan, masked): (Arc<MaskPlan>, Masked),
+        (plan, masked, showing): (Arc<MaskPlan>, Masked, Option<Box<Showing>>),
     ) -> Self {
         let Masked { body, counts } = masked;
         account.ended = AnswerEnd::Caller;
         account.masked = counts;
-        let masker = body.map(|masker| masker.keeping(MAX_KEPT_BYTES));
-        let masking = Masking { plan, masker, hashing: Hashing::default() };
+        // What the caller sees is kept only where the record may have it.
+        let masker = body.map(|masker| if showing.is_some() { masker } else { masker.keeping(MAX_KEPT_BYTES) });
+        let masking = Masking { plan, masker, showing, hashing: Hashing::default() };
         Self { incoming, line: Some(line), key, upload, account, masking, tally: None, failed: false }
     }
 
@@ -207,8 +225,11 @@ impl Answer {
 
     /// Takes the next bytes; returns what of them may go on by now.
     fn pass(&mut self, data: Bytes) -> Result<Bytes, Uninspectable> {
-        let Masking { plan, masker, hashing } = &mut self.masking;
+        let Masking { plan, masker, showing, hashing } = &mut self.masking;
         hashing.pass(plan, &data);
+        if let Some(showing) = showing {
+            showing.feed(&data)?;
+        }
         let Some(masker) = masker else { return Ok(data) };
         let mut out = Vec::with_capacity(data.len() + ROOM_BYTES);
         masker.feed(&data, &mut out)?;
@@ -218,6 +239,9 @@ impl Answer {
     /// Takes the end; returns what may still go on.
     fn finish(&mut self) -> Result<Bytes, Uninspectable> {
         let mut out = Vec::new();
+        if let Some(showing) = &mut self.masking.showing {
+            showing.finish()?;
+        }
         if let Some(masker) = &mut self.masking.masker {
             masker.finish(&mut out)?;
         }
@@ -228,12 +252,16 @@ impl Answer {
 
     /// Hands what is kept of the body to the account.
     fn settle(&mut self) {
-        let Masking { masker, hashing, .. } = &mut self.masking;
-        let masker = masker.take();
+        let Masking { masker, showing, hashing, .. } = &mut self.masking;
+        let (masker, showing) = (masker.take(), showing.take());
         if let Some(masker) = &masker {
             self.account.masked.add(masker.counts());
         }
-        let content = hashing.finish(masker.as_ref().map_or(&[], BodyMasker::kept));
+        if let Some(showing) = &showing {
+            self.account.shown = showing.shown();
+        }
+        let kept = showing.as_deref().map(Showing::kept).or(masker.as_ref().map(BodyMasker::kept));
+        let content = hashing.finish(kept.unwrap_or_default());
         self.account.content = self.account.content.take().or(content);
     }
 

@@ -1,6 +1,7 @@
 //! Sending one command: the permit is redeemed in the poll that writes the first byte.
 
 use super::answer::{Account, Answer};
+use super::showing::Showing;
 use super::upload::{Payload, Progress, Upload};
 use crate::credential::supply::unavailable;
 use crate::front::reply::Reply;
@@ -8,6 +9,7 @@ use crate::shard::{self, Shard};
 use crate::walk::checkout::Checkout;
 use crate::world::{Backend, World};
 use hoop_gate::{Authority, Permit};
+use hoop_http::mask::Uninspectable;
 use hoop_model::{Code, Refusal};
 use hoop_policy::mask::MaskPlan;
 use http::request::Parts;
@@ -74,13 +76,16 @@ pub(crate) async fn send(
     }
     let mut headers = head.headers;
     hoop_http::from_upstream(head.status, &mut headers)?;
-    let masked = hoop_http::mask::response(&plan, &method, head.status, &mut headers);
-    let masked = masked.map_err(|error| refusal(Code::UpstreamUninspectable, error.to_string()))?;
+    let view = account.as_ref().and_then(|account| account.view(backend, &plan));
+    let showing = view.map(|view| Showing::begin(view, &plan, &method, (head.status, &headers)).map(Box::new));
+    let showing = showing.transpose().map_err(uninspectable)?;
+    let seen_by = showing.as_ref().map_or(&plan, |showing| showing.view());
+    let masked = hoop_http::mask::response(seen_by, &method, head.status, &mut headers).map_err(uninspectable)?;
     let Some(mut account) = account.take() else {
         return Err(refusal(Code::RecorderUnavailable, "the answer could not be accounted for"));
     };
     account.told(head.status);
-    let answer = Answer::new(incoming, (line, key), progress, account, (plan, masked));
+    let answer = Answer::new(incoming, (line, key), progress, account, (plan, masked, showing));
     let mut response = Response::new(Reply::Backend(Box::new(answer)));
     *response.status_mut() = head.status;
     *response.headers_mut() = headers;
@@ -128,6 +133,10 @@ fn failed(error: Option<&hyper::Error>, progress: &Rc<Progress>) -> Box<Refusal>
         Some(_) | None => "the backend closed the connection before it answered",
     };
     refusal(Code::UpstreamMisbehaved, sentence)
+}
+
+fn uninspectable(error: Uninspectable) -> Box<Refusal> {
+    refusal(Code::UpstreamUninspectable, error.to_string())
 }
 
 fn refusal(code: Code, sentence: impl Into<Box<str>>) -> Box<Refusal> {

@@ -75,6 +75,7 @@ pub(super) fn session() -> Vec<Entry> {
             duration: Duration::from_millis(12),
             ended: AnswerEnd::Whole,
             masked: vec![("pii.email".into(), 2)],
+            shown: vec![],
             request: None,
             answer: Some(Content { start: b"{\"owner\":\"[masked:pii.email]\"".as_slice().into(), hash: [7; 32] }),
         }),
@@ -184,10 +185,11 @@ fn any_response() -> impl Strategy<Value = Response> {
     };
     let masked = proptest::collection::vec(("[a-z.]{1,9}".prop_map(Into::into), any::<u64>()), 0..3);
     let ended = proptest::sample::select(AnswerEnd::ALL);
-    (any_command(), any::<u32>(), any::<[u64; 3]>(), ended, masked, content(), content()).prop_map(
-        |(command, status, [bytes_in, bytes_out, micros], ended, masked, request, answer)| {
+    let counts = (masked.clone(), masked);
+    (any_command(), any::<u32>(), any::<[u64; 3]>(), ended, counts, content(), content()).prop_map(
+        |(command, status, [bytes_in, bytes_out, micros], ended, (masked, shown), request, answer)| {
             let duration = Duration::from_micros(micros);
-            Response { command, status, bytes_in, bytes_out, duration, ended, masked, request, answer }
+            Response { command, status, bytes_in, bytes_out, duration, ended, masked, shown, request, answer }
         },
     )
 }

@@ -32,6 +32,13 @@ impl MaskedCounts {
         }
     }
 
+    /// Returns those of some classes.
+    #[must_use]
+    pub fn only<'c>(&self, classes: impl IntoIterator<Item = &'c ClassName>) -> Self {
+        let counted = classes.into_iter().filter_map(|class| Some((class.clone(), *self.0.get(class)?)));
+        Self(counted.collect())
+    }
+
     pub(super) fn count(&mut self, class: &ClassName, values: u64) {
         match self.0.get_mut(class) {
             Some(count) => *count = count.saturating_add(values),

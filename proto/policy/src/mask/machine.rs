@@ -5,7 +5,6 @@ use super::jwt::{self, Tries};
 use super::pem::{self, Begins};
 use super::plan::{ClassId, InvalidPlan};
 use super::scan::Findings;
-use super::scrub::{self, MIN_BYTES};
 use super::token::{self, BASIC, BEARER, PREFIXES, Prefix};
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 use hoop_model::spec::Builtin;
@@ -44,17 +43,12 @@ impl fmt::Debug for Machine {
 }
 
 impl Machine {
-    /// Builds the automaton; `None` where there is nothing to look for.
+    /// Builds the automaton, with the spellings of credentials, longest first; `None` where there is nothing to look for.
     pub(super) fn build(
         class_of: impl Fn(Builtin) -> Option<ClassId>,
-        credentials: &[&[u8]],
+        spelled: Vec<Vec<u8>>,
         injected: ClassId,
     ) -> Result<Option<Self>, InvalidPlan> {
-        if credentials.iter().any(|secret| secret.len() < MIN_BYTES) {
-            return Err(InvalidPlan::ShortCredential);
-        }
-        let mut spelled: Vec<_> = credentials.iter().flat_map(|secret| scrub::spellings(secret)).collect();
-        spelled.sort_unstable_by_key(|spelling| std::cmp::Reverse(spelling.len()));
         let mut anchors = vec![(Anchor::Credential, injected); spelled.len()];
         let mut patterns = spelled.clone();
         let mut add = |text: &str, anchor, class| {
@@ -84,6 +78,11 @@ impl Machine {
     /// Returns whether a text of this length can have anything in it.
     pub(super) const fn can_be_in(&self, bytes: usize) -> bool {
         bytes >= self.shortest
+    }
+
+    /// Returns the spellings of credentials that it looks for, longest first.
+    pub(super) fn credentials(&self) -> Vec<Vec<u8>> {
+        self.credentials.clone()
     }
 
     /// Returns whether it looks for credentials.

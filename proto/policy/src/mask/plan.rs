@@ -3,6 +3,7 @@
 use super::bytes::{ASSIGN, AT, Hints, Window};
 use super::machine::Machine;
 use super::names::{Names, fold};
+use super::scrub::spell;
 use super::transform::{BodyHash, MaskKey, transform};
 use super::{MaskedCounts, card};
 use hoop_model::spec::{Builtin, ClassName, DataClass, Transform};
@@ -14,11 +15,13 @@ use std::fmt;
 pub(super) struct ClassId(usize);
 
 /// A class as a plan applies it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Class {
     pub(super) name: ClassName,
     pub(super) builtin: Option<Builtin>,
     pub(super) transform: Transform,
+    /// Whether its values are left clear: nothing looks for them then.
+    is_revealed: bool,
 }
 
 /// What one connection masks, compiled: share it between everything that the connection answers.
@@ -27,6 +30,8 @@ pub(super) struct Class {
 /// credential.
 pub struct MaskPlan {
     classes: Vec<Class>,
+    /// The classes that name a field, also those that another one of the same field overrules.
+    fields: Fields,
     injected: Class,
     email: Option<ClassId>,
     card: Option<ClassId>,
@@ -74,18 +79,41 @@ impl MaskPlan {
         credentials: &[&[u8]],
         key: MaskKey,
     ) -> Result<Self, InvalidPlan> {
-        let (classes, fields) = select(selection, declared)?;
+        Self::assemble(select(selection, declared)?, spell(credentials)?, key)
+    }
+
+    /// Returns this plan with some of its classes left clear: a value is only if every class that recognises it is. The
+    /// credentials are masked whatever `reveals` says.
+    ///
+    /// # Errors
+    /// [`InvalidPlan::TooLarge`], where this plan could not have been made either.
+    pub fn revealing(&self, reveals: impl Fn(&ClassName) -> bool) -> Result<Self, InvalidPlan> {
+        let mut classes = self.classes.clone();
+        classes.iter_mut().for_each(|class| class.is_revealed |= reveals(&class.name));
+        let spelled = self.machine.as_ref().map_or_else(Vec::new, Machine::credentials);
+        Self::assemble((classes, self.fields.clone()), spelled, self.key.clone())
+    }
+
+    /// Looks for the values of every class that is not revealed. What two classes recognise is the stricter one's, of
+    /// those; so a class that is revealed hides nothing of another.
+    fn assemble(
+        (classes, fields): (Vec<Class>, Fields),
+        spelled: Vec<Vec<u8>>,
+        key: MaskKey,
+    ) -> Result<Self, InvalidPlan> {
         let class_of = |builtin| strictest(&classes, |class| class.builtin == Some(builtin));
-        let injected = Class { name: ClassName::injected(), builtin: None, transform: Transform::Redact };
-        let machine = Machine::build(class_of, credentials, ClassId(classes.len()))?;
-        let by_name = fields.into_iter().map(|(field, ids)| {
-            let strictest = ids.into_iter().reduce(|a, b| if is_stricter(&classes, b, a) { b } else { a });
-            (field, strictest)
+        let injected =
+            Class { name: ClassName::injected(), builtin: None, transform: Transform::Redact, is_revealed: false };
+        let machine = Machine::build(class_of, spelled, ClassId(classes.len()))?;
+        let is_masked = |id: &ClassId| classes.get(id.0).is_some_and(|class| !class.is_revealed);
+        let by_name = fields.iter().filter_map(|(field, ids)| {
+            let masked = ids.iter().copied().filter(is_masked);
+            Some((field.clone(), masked.reduce(|a, b| if is_stricter(&classes, b, a) { b } else { a })?))
         });
-        let by_name = by_name.filter_map(|(field, id)| Some((field, id?))).collect();
+        let by_name = by_name.collect();
         let names = Names::new(by_name, class_of(Builtin::ApiKey));
         let (email, card) = (class_of(Builtin::Email), class_of(Builtin::PaymentCard));
-        Ok(Self { names, machine, email, card, classes, injected, key })
+        Ok(Self { names, machine, email, card, classes, fields, injected, key })
     }
 
     /// Returns whether there is nothing to mask: bodies need not be read.
@@ -109,6 +137,11 @@ impl MaskPlan {
     /// Returns the classes that are masked, beside that of injected credentials.
     pub fn classes(&self) -> impl Iterator<Item = &ClassName> {
         self.classes.iter().map(|class| &class.name)
+    }
+
+    /// Returns the classes of this plan that are left clear.
+    pub fn revealed(&self) -> impl Iterator<Item = &ClassName> {
+        self.classes.iter().filter(|class| class.is_revealed).map(|class| &class.name)
     }
 
     pub(super) const fn email(&self) -> Option<ClassId> {
@@ -199,19 +232,20 @@ fn select<'c>(
             fields.entry(fold(field.as_bytes()).into()).or_default().push(ClassId(classes.len()));
         }
         let (name, builtin) = (class.class.clone(), class.recognise.builtin);
-        classes.push(Class { name, builtin, transform: class.transform });
+        classes.push(Class { name, builtin, transform: class.transform, is_revealed: false });
     }
     for (name, builtin) in builtin {
         let is_free = !recognised.contains(&builtin) && !by_name.contains_key(&name);
         if is_free && is_selected(&name) {
-            classes.push(Class { name, builtin: Some(builtin), transform: Transform::Redact });
+            classes.push(Class { name, builtin: Some(builtin), transform: Transform::Redact, is_revealed: false });
         }
     }
     Ok((classes, fields))
 }
 
 fn strictest(classes: &[Class], is_one: impl Fn(&Class) -> bool) -> Option<ClassId> {
-    let ids = classes.iter().enumerate().filter(|(_, class)| is_one(class)).map(|(position, _)| ClassId(position));
+    let masked = classes.iter().enumerate().filter(|(_, class)| !class.is_revealed && is_one(class));
+    let ids = masked.map(|(position, _)| ClassId(position));
     ids.reduce(|a, b| if is_stricter(classes, b, a) { b } else { a })
 }
 

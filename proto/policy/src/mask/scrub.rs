@@ -1,16 +1,30 @@
 //! Credentials that the gateway injects, in every spelling in which a backend may echo them.
 
+use super::plan::InvalidPlan;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// Shortest spelling that is looked for, in bytes: anything shorter is found everywhere.
-pub(super) const MIN_BYTES: usize = 4;
+const MIN_BYTES: usize = 4;
+
+/// Returns the spellings of all credentials, longest first.
+///
+/// # Errors
+/// [`InvalidPlan::ShortCredential`].
+pub(super) fn spell(credentials: &[&[u8]]) -> Result<Vec<Vec<u8>>, InvalidPlan> {
+    if credentials.iter().any(|secret| secret.len() < MIN_BYTES) {
+        return Err(InvalidPlan::ShortCredential);
+    }
+    let mut spelled: Vec<_> = credentials.iter().flat_map(|secret| spellings(secret)).collect();
+    spelled.sort_unstable_by_key(|spelling| std::cmp::Reverse(spelling.len()));
+    Ok(spelled)
+}
 
 /// Returns the spellings of a secret: as it is, in hexadecimal, percent-encoded (RFC 3986 §2.1), as part of a JSON string,
 /// as part of markup, and in base64 at each of the three places that it can have in an encoded text.
-pub(super) fn spellings(secret: &[u8]) -> BTreeSet<Vec<u8>> {
+fn spellings(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     let mut spellings = BTreeSet::from([secret.to_vec()]);
     let hexadecimal = each(secret, |text, byte| write!(text, "{byte:02x}"));
     spellings.insert(hexadecimal.to_ascii_uppercase());

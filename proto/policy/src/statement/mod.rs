@@ -8,7 +8,7 @@ pub(crate) use reads::{Names, Reads};
 pub(crate) use scope::Scope;
 
 use crate::text::{CompileError, Piece, Problem, split};
-use crate::vocabulary::{APPROVE, CONNECT};
+use crate::vocabulary::{APPROVE, CONNECT, REVEAL};
 use annotations::{Hold, Notes};
 use cedar_policy::{Effect, Policy, PolicyId};
 use hoop_model::{ContentHash, PolicyRef, Requirement, ResourceName, Uid};
@@ -112,6 +112,9 @@ fn parse_one(origin: Origin<'_>, position: usize, piece: &Piece<'_>) -> Result<S
 fn contradiction(cedar: &Policy, notes: &Notes, scope: &Scope) -> Option<&'static str> {
     if notes.hold.is_some() && scope.could_be(CONNECT) {
         return Some("`@hold` cannot hold `connect`: name the actions it is for in the scope");
+    }
+    if notes.hold.is_some() && scope.could_be(REVEAL) {
+        return Some("`@hold` cannot hold `reveal`: what is not shown is masked, and nobody waits for it");
     }
     if notes.hold.is_some() && scope.could_be(APPROVE) {
         return Some("`@hold` cannot hold `approve`: a vote does not wait for votes");

@@ -135,6 +135,16 @@ fn templates_and_duplicates_are_refused() {
 }
 
 #[test]
+fn a_hold_cannot_hold_reveal() {
+    for action in ["action == Hoop::Action::\"reveal\"", "action in [Hoop::Action::\"read\", Hoop::Action::\"reveal\"]"]
+    {
+        let hold = format!("@hold(\"on-call\") forbid(principal, {action}, resource);");
+        one_mistake(&hold, (1, 1), "cannot hold `reveal`");
+        assert!(Rules::compile(&world(&hold), AT, None).is_err(), "a node refuses it too: {action}");
+    }
+}
+
+#[test]
 fn a_hold_cannot_hold_connect() {
     let hold = |action: &str| format!("@hold(\"on-call\") forbid(principal, {action}, resource);");
     for action in [

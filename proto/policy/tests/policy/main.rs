@@ -11,6 +11,8 @@ mod lints;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod reveal;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod teams;

@@ -18,7 +18,7 @@ pub(crate) fn name(text: &str) -> ResourceName {
     ResourceName::parse(text).unwrap()
 }
 
-fn object(text: &str, uid: u128, spec: Spec) -> Arc<Object> {
+pub(crate) fn object(text: &str, uid: u128, spec: Spec) -> Arc<Object> {
     let metadata = Metadata { name: name(text), uid: Uid::mint(uid), generation: 1, revision: AT };
     Arc::new(Object { metadata, spec })
 }

@@ -2,13 +2,17 @@
 
 use super::Key;
 use crate::front::severance::Severance;
+use crate::shard::Shard;
 use crate::upstream::upload::Progress;
+use crate::world::{Backend, World};
 use hoop_gate::Session;
 use hoop_model::SessionId;
+use hoop_policy::mask::MaskPlan;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -66,6 +70,23 @@ impl Drop for Using {
 }
 
 impl Held {
+    /// Returns the plan by which the session is answered, if policy shows it some of what `plan` masks of this backend.
+    pub(crate) fn view(
+        &self,
+        shard: &Shard,
+        world: &World,
+        backend: &Backend,
+        plan: &Arc<MaskPlan>,
+    ) -> Option<Arc<MaskPlan>> {
+        let now = world.policy.backend(&backend.name)?;
+        if (now.uid, now.generation) != (backend.uid, backend.generation) {
+            return None;
+        }
+        let standing = world.policy.standing(self.key.identity, hoop_node::clock::unix_now().to_seconds());
+        let verdicts = &mut shard.verdicts.borrow_mut();
+        self.session.borrow_mut().view(&world.policy.rules, verdicts, plan, standing)
+    }
+
     /// A session that was opened, and that nobody uses yet.
     pub(super) fn opened(id: SessionId, key: Key, session: Session) -> Self {
         Self {

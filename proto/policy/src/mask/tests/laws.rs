@@ -127,6 +127,34 @@ fn how_a_text_is_cut_into_chunks_does_not_matter() {
     });
 }
 
+#[test]
+fn what_is_masked_never_has_a_value_of_a_class_that_is_not_revealed() {
+    let pieces = prop::collection::vec((before(), value()), 1..8);
+    let shown = proptest::sample::subsequence(vec!["email", "card", "api_key", "jwt", "key"], 0..=5);
+    law(&["shown", "masked"], (plans(), shown, pieces, 1_usize..300), |((_, plan), shown, pieces, size)| {
+        let classes = shown.iter().map(|kind| match *kind {
+            "card" => "x.payment_card".to_owned(),
+            "key" => "secret.private_key".to_owned(),
+            kind => format!("x.{kind}"),
+        });
+        let classes: Vec<_> = classes.collect();
+        let view = Arc::new(plan.revealing(|class| classes.iter().any(|shown| shown == class.as_str())).unwrap());
+        let text: String = pieces.iter().map(|(before, (_, value))| format!("{before}{value} ")).collect();
+        let (out, _) = text_in(&view, text.as_bytes().chunks(size)).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        let json = serde_json::json!({"a": [text]}).to_string();
+        let (json, _) = json_in(&view, json.as_bytes().chunks(size)).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let inside = json["a"][0].as_str().unwrap();
+        let outcomes = pieces.iter().filter(|(_, (kind, _))| *kind != "plain").map(|(_, (kind, value))| {
+            let is_shown = shown.contains(kind);
+            assert_eq!((out.contains(value), inside.contains(value)), (is_shown, is_shown), "{kind} in {text}: {out}");
+            if is_shown { "shown" } else { "masked" }
+        });
+        outcomes.collect()
+    });
+}
+
 /// Pieces of values, which are more often broken than whole.
 fn pieces() -> impl Strategy<Value = String> {
     let pieces = vec![

@@ -148,3 +148,33 @@ fn a_plan_says_nothing_of_its_secrets() {
         assert!(!said.contains(secret), "{said}");
     }
 }
+
+#[test]
+fn a_value_is_left_clear_only_if_every_class_that_recognises_it_is_revealed() {
+    let ssn = class(r#"{"class":"pii.ssn","recognise":{"fields":["ssn"]},"transform":"redact"}"#);
+    let tax = class(r#"{"class":"pii.tax","recognise":{"fields":["ssn"]},"transform":{"keepLast":4}}"#);
+    let card = class(r#"{"class":"pii.card","recognise":{"builtin":"payment_card"},"transform":{"keepLast":4}}"#);
+    let plan = MaskPlan::compile(None, [&ssn, &tax, &card], &[b"s3cr3t-4711"], key()).unwrap();
+    let json = r#"{"ssn":"a@b.co"}"#;
+    let of = |shown: &[&str], json: &str| {
+        let view = plan.revealing(|class| shown.contains(&class.as_str())).unwrap();
+        of_json(&std::sync::Arc::new(view), json)
+    };
+    for (shown, expected) in [
+        (&[][..], r#"{"ssn":"[masked:pii.ssn]"}"#),
+        (&["pii.email"], r#"{"ssn":"[masked:pii.ssn]"}"#),
+        (&["pii.ssn"], r#"{"ssn":"*****o"}"#),
+        (&["pii.ssn", "pii.tax"], r#"{"ssn":"[masked:pii.email]"}"#),
+        (&["pii.ssn", "pii.tax", "pii.email"], json),
+    ] {
+        assert_eq!(of(shown, json), expected, "{shown:?}");
+    }
+    // What a class that is shown took the place of does not come back, and what is in its value is seen.
+    assert_eq!(
+        of(&["pii.card"], &format!(r#"{{"n":"{CARD}","m":{CARD}}}"#)),
+        format!(r#"{{"n":"{CARD}","m":{CARD}}}"#)
+    );
+    let inside = r#"{"ssn":"see 4111111111111111 and s3cr3t-4711"}"#;
+    let expected = r#"{"ssn":"see ************1111 and [masked:secret.injected]"}"#;
+    assert_eq!(of(&["pii.ssn", "pii.tax", "pii.email", "secret.injected"], inside), expected);
+}
